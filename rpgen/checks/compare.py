@@ -1,0 +1,74 @@
+"""Two tensors: the same within rounding, or clearly not."""
+
+import torch
+
+from rpgen.checks.model import depth_of
+from rpgen.checks.tolerance import tolerance_for
+
+
+def assert_close(
+    actual: torch.Tensor,
+    expected: torch.Tensor,
+    what: str,
+    model: torch.nn.Module | None = None,
+    *,
+    dtype: torch.dtype | None = None,
+) -> None:
+    """`actual` equals `expected` within the rounding of the model's depth and dtype.
+
+    Shapes must agree exactly. `what` names the comparison in the message. The tolerance is
+    that of `rpgen.checks.tolerance_for`; `dtype` is the one the result was computed in, by
+    default the coarser one of the two tensors.
+    """
+    if actual.shape != expected.shape:
+        raise AssertionError(
+            f"{what}: shape {tuple(actual.shape)} instead of {tuple(expected.shape)}"
+        )
+    if actual.numel() == 0:
+        raise AssertionError(f"{what}: there is nothing to compare, shape {tuple(actual.shape)}")
+    if not (actual.is_floating_point() and expected.is_floating_point()):
+        _assert_equal(actual, expected, what)
+        return
+    computed_in = dtype or max(actual.dtype, expected.dtype, key=lambda d: torch.finfo(d).eps)
+    allowed = tolerance_for(expected, computed_in, depth_of(model))
+    difference = (actual.detach().cpu().double() - expected.detach().cpu().double()).abs()
+    broken = ~torch.isfinite(difference)
+    worst = float("inf") if bool(broken.any()) else float(difference.max())
+    if worst <= allowed.absolute:
+        return
+    place = _place(broken.int().argmax() if bool(broken.any()) else difference.argmax(), actual)
+    beyond = int((broken | (difference > allowed.absolute)).sum())
+    raise AssertionError(
+        f"{what}: differs by {worst:.3g} at {list(place)}"
+        f" ({float(actual[place]):.6g} instead of {float(expected[place]):.6g});"
+        f" {beyond} of {actual.numel()} values are beyond the tolerance"
+        f" {allowed.absolute:.3g} = {allowed.origin}"
+    )
+
+
+def assert_different(first: torch.Tensor, second: torch.Tensor, what: str) -> None:
+    """The two differ by more than rounding: something that should matter does."""
+    if first.shape != second.shape:
+        return
+    if not first.is_floating_point():
+        changed, allowed = not torch.equal(first, second), 0.0
+    else:
+        allowed = tolerance_for(first, first.dtype, depth=0).absolute
+        changed = bool(((first.double() - second.double()).abs() > allowed).any())
+    if not changed:
+        raise AssertionError(f"{what}: nothing changed (by more than {allowed:.3g})")
+
+
+def _assert_equal(actual: torch.Tensor, expected: torch.Tensor, what: str) -> None:
+    wrong = actual.cpu() != expected.cpu()
+    if not bool(wrong.any()):
+        return
+    place = _place(wrong.int().argmax(), actual)
+    raise AssertionError(
+        f"{what}: {int(wrong.sum())} of {actual.numel()} values differ, first at {list(place)}:"
+        f" {actual[place].item()} instead of {expected[place].item()}"
+    )
+
+
+def _place(flat: torch.Tensor, tensor: torch.Tensor) -> tuple[int, ...]:
+    return tuple(int(i) for i in torch.unravel_index(flat.cpu(), tensor.shape))

@@ -1,0 +1,64 @@
+"""A loaded model: whole, healthy, and where it should be."""
+
+from collections.abc import Iterator
+
+import torch
+
+_SHOWN = 5
+
+
+def assert_whole(model: torch.nn.Module) -> None:
+    """Every weight was in the checkpoint, fits, and is a number.
+
+    Reads the loading report that `Checkpoint.load_model` leaves on the model; models built
+    from a configuration have none, and only their values are looked at.
+    """
+    report = getattr(model, "rpgen_loading_info", None) or {}
+    for kind in ("missing_keys", "unexpected_keys", "mismatched_keys"):
+        keys = sorted(str(key) for key in report.get(kind) or ())
+        if keys:
+            raise AssertionError(f"the checkpoint has {kind.replace('_', ' ')}: {_some(keys)}")
+    broken = [
+        f"{name} ({int((~torch.isfinite(tensor)).sum())} of {tensor.numel()} values)"
+        for name, tensor in _tensors(model)
+        if tensor.is_floating_point() and not bool(torch.isfinite(tensor).all())
+    ]
+    if broken:
+        raise AssertionError(f"NaN or infinity in the weights: {_some(broken)}")
+
+
+def assert_on_device(model: torch.nn.Module, device: torch.device | str) -> None:
+    """Every parameter and buffer is on `device`."""
+    wanted = torch.device(device)
+    elsewhere = [
+        f"{name} is on {tensor.device}"
+        for name, tensor in _tensors(model)
+        if tensor.device.type != wanted.type
+        or (wanted.index is not None and tensor.device.index != wanted.index)
+    ]
+    if elsewhere:
+        raise AssertionError(f"not everything is on {wanted}: {_some(elsewhere)}")
+
+
+def depth_of(model: torch.nn.Module | None) -> int:
+    """How many layers an error passes through: encoder and decoder layers together.
+
+    1 where the configuration doesn't say (or there is no model).
+    """
+    config = getattr(model, "config", None)
+    if config is None:
+        return 1
+    names = ("num_hidden_layers", "n_layer", "num_layers", "encoder_layers", "decoder_layers")
+    parts = [config, *(getattr(config, name, None) for name in getattr(config, "sub_configs", ()))]
+    counts = [getattr(part, name, None) for part in parts for name in names]
+    return max(1, sum(n for n in counts if isinstance(n, int)))
+
+
+def _tensors(model: torch.nn.Module) -> Iterator[tuple[str, torch.Tensor]]:
+    yield from model.named_parameters()
+    yield from model.named_buffers()
+
+
+def _some(items: list[str]) -> str:
+    more = f" and {len(items) - _SHOWN} more" if len(items) > _SHOWN else ""
+    return ", ".join(items[:_SHOWN]) + more

@@ -1,0 +1,44 @@
+"""How far two results may be apart and still count as the same: one place for all checks."""
+
+import math
+from dataclasses import dataclass
+
+import torch
+
+_ROUNDINGS = {torch.float64: 256.0, torch.float32: 256.0, torch.float16: 16.0, torch.bfloat16: 8.0}
+"""Roundings that one layer may add up to, per dtype.
+
+Products are accumulated in fp32 on every backend, so that the half types lose a few roundings
+a layer, at its input and its output, while fp32 loses one per term of its long sums.
+"""
+
+
+@dataclass(frozen=True)
+class Tolerance:
+    """The largest absolute difference that is allowed, and the reason for its size."""
+
+    absolute: float
+    origin: str
+
+
+def tolerance_for(reference: torch.Tensor, dtype: torch.dtype, depth: int) -> Tolerance:
+    """The tolerance of a result that `depth` layers computed in `dtype`.
+
+    Errors of layers are independent, so they grow with the square root of the depth. They are
+    measured against the spread (standard deviation) of the reference, not against 1: outputs
+    of 1e-3 and of 1e3 deserve the same care. A constant reference is measured against its own
+    magnitude.
+    """
+    eps = torch.finfo(dtype).eps
+    roundings = _ROUNDINGS.get(dtype, 8.0)
+    values = reference.detach().float()
+    spread = float(values.std(unbiased=False)) if values.numel() else 0.0
+    if spread == 0.0 or not math.isfinite(spread):
+        spread = float(values.abs().max()) if values.numel() else 0.0
+    absolute = eps * roundings * math.sqrt(1 + depth) * spread
+    name = str(dtype).removeprefix("torch.")
+    return Tolerance(
+        absolute,
+        f"{roundings:g} roundings of {name} ({eps:.2g}) x sqrt(1 + {depth} layers)"
+        f" x the spread of the reference {spread:.3g}",
+    )
