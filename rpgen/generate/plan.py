@@ -1,0 +1,160 @@
+"""What a generated file will say, decided before any template sees it.
+
+Pure: a classification and what was asked for go in, a `TestPlan` comes out. Everything a
+template prints or branches on is a field here.
+"""
+
+import re
+import shlex
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from rpgen.families import Classification, Family, Subfamily, template_name
+from rpgen.generate.outputs import OUTPUTS, Output
+
+PRIORITIES: dict[Family | None, tuple[str, ...]] = {
+    Family.EMBEDDING: ("cuda", "rocm", "mps", "xpu", "openvino", "cpu"),
+    Family.TEXT_GENERATION: ("cuda", "rocm", "xpu", "mps", "cpu"),
+    Family.VISION: ("cuda", "openvino", "rocm", "mps", "xpu", "cpu"),
+    Family.AUDIO: ("cuda", "rocm", "mps", "xpu", "cpu"),
+    Family.MULTIMODAL: ("cuda", "rocm", "xpu", "mps", "cpu"),
+    None: ("cuda", "rocm", "mps", "xpu", "cpu"),
+}
+"""The order in which devices are tried, family by family, as the guide's matrix ranks them."""
+
+SUBFAMILY_WORDS: dict[Subfamily, str] = {
+    Subfamily.MASKED_LM: "masked language model",
+    Subfamily.SENTENCE_TRANSFORMER: "sentence embedding model",
+    Subfamily.TOKEN_CLASSIFIER: "token classifier",
+    Subfamily.CAUSAL_LM: "causal language model",
+    Subfamily.SEQ2SEQ: "sequence-to-sequence model",
+    Subfamily.CHAT_MODEL: "chat model",
+    Subfamily.IMAGE_CLASSIFIER: "image classifier",
+    Subfamily.OBJECT_DETECTOR: "object detector",
+    Subfamily.SEGMENTATION: "image segmentation model",
+    Subfamily.DEPTH_ESTIMATION: "depth estimator",
+    Subfamily.SPEECH_RECOGNITION: "speech recognition model",
+    Subfamily.AUDIO_CLASSIFIER: "audio classifier",
+    Subfamily.TEXT_TO_SPEECH: "text-to-speech model",
+    Subfamily.VISION_LANGUAGE: "vision-language model",
+    Subfamily.IMAGE_TEXT_ENCODER: "image and text encoder",
+    Subfamily.DOCUMENT_QA: "document question answering model",
+}
+
+
+@dataclass(frozen=True)
+class Wishes:
+    """What the caller asked for, as far as it shapes the file."""
+
+    device: str = "auto"
+    dtype: str | None = None
+    weights: str = "auto"
+    family: Family | None = None
+    use_model_family: bool = True
+    revision: str | None = None
+    trust_remote_code: bool = False
+    cleanup_minutes: float = 0.5
+
+
+@dataclass(frozen=True)
+class TestPlan:
+    """One test file. Strings are data: the templates print them as literals only."""
+
+    __test__ = False  # pytest: not a test class
+
+    file_name: str
+    class_name: str
+    title: str
+    command: str
+    model: str
+    family: str
+    subfamily: str | None
+    template: str
+    auto_class: str
+    output: Output
+    checkpoint: Mapping[str, Any] = field(default_factory=dict)
+    preferences: Mapping[str, Any] = field(default_factory=dict)
+    cleanup_minutes: float = 0.5
+
+
+def plan_test(
+    model: str, file_name: str, answer: Classification, wishes: Wishes, *, label: str | None = None
+) -> TestPlan:
+    """The plan for one model. `model` is what `Checkpoint` takes, `label` how people call it."""
+    family = wishes.family or (answer.family if wishes.use_model_family else None)
+    subfamily = answer.subfamily if family is not None and family == answer.family else None
+    auto_class = answer.auto_class or "AutoModel"
+    if subfamily is Subfamily.SENTENCE_TRANSFORMER:
+        auto_class = "AutoModel"
+    shown = label or model
+    return TestPlan(
+        file_name=file_name,
+        class_name=class_name(file_name),
+        title=f"Tests of {shown}{_description(family, subfamily)}.",
+        command=command(model, wishes),
+        model=model,
+        family=str(family or "general"),
+        subfamily=str(subfamily) if subfamily else None,
+        template=template_name(family),
+        auto_class=auto_class,
+        output=OUTPUTS.get(auto_class, Output()),
+        checkpoint=_checkpoint(auto_class, answer.model_type, wishes),
+        preferences=_preferences(family, wishes),
+        cleanup_minutes=wishes.cleanup_minutes,
+    )
+
+
+def class_name(file_name: str) -> str:
+    """`test_hf_bert_base_uncased.py` becomes `TestBertBaseUncased`."""
+    stem = file_name.removesuffix(".py").removeprefix("test_hf_")
+    return "Test" + "".join(part[:1].upper() + part[1:] for part in re.split(r"[^0-9a-z]+", stem))
+
+
+def command(model: str, wishes: Wishes) -> str:
+    """The command line that makes the same file again."""
+    standard = Wishes()
+    words = ["rpgen", "generate", "--model", model]
+    for option, value, usual in (
+        ("--device", wishes.device, standard.device),
+        ("--dtype", wishes.dtype, standard.dtype),
+        ("--weights", wishes.weights, standard.weights),
+        ("--family", wishes.family, standard.family),
+        ("--revision", wishes.revision, standard.revision),
+        ("--timeout", wishes.cleanup_minutes, standard.cleanup_minutes),
+    ):
+        if value != usual:
+            words += [option, f"{value:g}" if isinstance(value, float) else str(value)]
+    if not wishes.use_model_family:
+        words.append("--no-use-model-family")
+    if wishes.trust_remote_code:
+        words.append("--trust-remote-code")
+    return shlex.join(words)
+
+
+def _description(family: Family | None, subfamily: Subfamily | None) -> str:
+    if family is None:
+        return ""
+    name = str(family).replace("_", " ")
+    return f": {SUBFAMILY_WORDS[subfamily]}, {name} family" if subfamily else f": {name} family"
+
+
+def _checkpoint(auto_class: str, model_type: str | None, wishes: Wishes) -> dict[str, Any]:
+    """The arguments of `Checkpoint` after its name; what equals the default stays out."""
+    arguments: dict[str, Any] = {"auto_class": auto_class}
+    if model_type:
+        arguments["model_type"] = model_type
+    if wishes.revision:
+        arguments["revision"] = wishes.revision
+    if wishes.trust_remote_code:
+        arguments["trust_remote_code"] = True
+    arguments["weights"] = wishes.weights
+    return arguments
+
+
+def _preferences(family: Family | None, wishes: Wishes) -> dict[str, Any]:
+    return {
+        "device": wishes.device,
+        "priority_list": list(PRIORITIES[family]),
+        "precision": wishes.dtype,
+    }

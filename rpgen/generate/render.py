@@ -1,0 +1,66 @@
+"""From a plan to the text of a file: strict templates, and a check that the result is Python."""
+
+import ast
+from pathlib import Path
+
+from jinja2 import ChoiceLoader, Environment, FileSystemLoader, StrictUndefined
+from jinja2 import TemplateError as JinjaError
+
+from rpgen.errors import TemplateError
+from rpgen.generate.literals import call, docstring_text, literal
+from rpgen.generate.plan import TestPlan
+from rpgen.generate.signature import sign
+from rpgen.paths import templates_folder
+
+SUFFIX = ".j2"
+
+
+class Renderer:
+    """Renders plans. A template in `override` takes the place of the shipped one of its name."""
+
+    def __init__(self, override: Path | None = None) -> None:
+        if override is not None and not override.is_dir():
+            raise TemplateError(f"the template folder {override} is not a folder")
+        folders = [override, templates_folder()] if override else [templates_folder()]
+        self._environment = Environment(
+            loader=ChoiceLoader([FileSystemLoader(folder) for folder in folders]),
+            undefined=StrictUndefined,
+            keep_trailing_newline=True,
+            trim_blocks=True,
+            lstrip_blocks=True,
+            autoescape=False,  # noqa: S701 - Python source; values pass the `literal` filter
+        )
+        self._environment.filters["literal"] = literal
+        self._environment.filters["call"] = call
+        self._environment.filters["docstring"] = docstring_text
+
+    def render(self, plan: TestPlan) -> str:
+        """The signed text of the file; the same plan gives the same bytes."""
+        name = plan.template + SUFFIX
+        try:
+            text = self._environment.get_template(name).render(plan=plan)
+        except (JinjaError, TypeError, UnicodeError) as error:
+            raise TemplateError(_describe(error, name)) from error
+        _must_be_the_test(text, plan, name)
+        return sign(text)
+
+
+def _describe(error: Exception, name: str) -> str:
+    line = getattr(error, "lineno", None)
+    where = getattr(error, "name", None) or name
+    place = f"{where}, line {line}" if line else str(where)
+    return f"the template {place} can't be rendered: {error}"
+
+
+def _must_be_the_test(text: str, plan: TestPlan, name: str) -> None:
+    """What a template makes is Python, and it is about the model that was asked for."""
+    try:
+        tree = ast.parse(text)
+    except (SyntaxError, ValueError) as error:
+        line = getattr(error, "lineno", None)
+        raise TemplateError(
+            f"the template {name} does not make Python for {plan.model}: {error} (line {line})"
+        ) from error
+    values = {node.value for node in ast.walk(tree) if isinstance(node, ast.Constant)}
+    if plan.model not in values:
+        raise TemplateError(f"the template {name} makes a file that does not name {plan.model}")
