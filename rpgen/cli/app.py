@@ -1,0 +1,91 @@
+"""The command line: registers the commands, and turns errors into one sentence and a code."""
+
+import functools
+import sys
+from collections.abc import Callable, Sequence
+from typing import Annotated
+
+import typer
+
+from rpgen import __version__
+from rpgen.cli.arguments import fill_optional_value
+from rpgen.cli.console import fail
+from rpgen.cli.detect import detect
+from rpgen.cli.generate import generate
+from rpgen.cli.run import run
+from rpgen.cli.stats import stats
+from rpgen.errors import ExitCode, RpgenError
+from rpgen.paths import default_hardware_cache
+
+COMMANDS: dict[str, Callable[..., int | None]] = {
+    "generate": generate,
+    "run": run,
+    "detect": detect,
+    "stats": stats,
+}
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        print(f"rpgen {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def rpgen(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
+    ] = False,
+) -> None:
+    """Write tests for Hugging Face models, run them, and say what broke, where and why."""
+
+
+def _with_exit_code(command: Callable[..., int | None]) -> Callable[..., None]:
+    """Typer drops what a command returns; here it becomes the exit code."""
+
+    @functools.wraps(command)
+    def run_and_exit(*args: object, **options: object) -> None:
+        raise typer.Exit(int(command(*args, **options) or 0))
+
+    return run_and_exit
+
+
+for _name, _command in COMMANDS.items():
+    app.command(_name)(_with_exit_code(_command))
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line; returns the exit code (the README lists them).
+
+    An error is one sentence on stderr; with `--debug` its traceback comes too.
+    """
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    filled = fill_optional_value(given, str(default_hardware_cache()))
+    try:
+        app(filled, prog_name="rpgen")
+    except SystemExit as stop:
+        return stop.code if isinstance(stop.code, int) else 0
+    except RpgenError as error:
+        _show_traceback(given)
+        fail(str(error))
+        return error.exit_code
+    except Exception as bug:  # noqa: BLE001 - the last line of defence: a person sees a sentence
+        _show_traceback(given)
+        fail(f"{type(bug).__name__}: {bug} (this is a bug in rpgen; --debug shows where)")
+        return ExitCode.INTERNAL
+    return ExitCode.OK
+
+
+def _show_traceback(given: Sequence[str]) -> None:
+    if "--debug" in given:
+        import traceback
+
+        traceback.print_exc()

@@ -1,0 +1,197 @@
+"""`rpgen generate`: one test file a model."""
+
+import logging
+from collections.abc import Sequence
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from rpgen.cli.console import warn
+from rpgen.families import Family
+
+if TYPE_CHECKING:
+    from rpgen.generate.generate import Generator, Outcome
+    from rpgen.generate.plan import Wishes
+
+
+class Weights(StrEnum):
+    """Where a test gets its weights from."""
+
+    AUTO = "auto"
+    PRETRAINED = "pretrained"
+    RANDOM = "random"
+    TINY = "tiny"
+
+
+class Dtype(StrEnum):
+    """The precision a test runs in."""
+
+    FP32 = "fp32"
+    FP16 = "fp16"
+    BF16 = "bf16"
+
+
+def generate(
+    model: Annotated[
+        list[str] | None,
+        typer.Option("--model", "-m", help="A hub id, a folder or a .gguf file; repeatable."),
+    ] = None,
+    models_file: Annotated[
+        str | None,
+        typer.Option("--models-file", help="A list with one model a line; - is standard input."),
+    ] = None,
+    output_dir: Annotated[
+        Path, typer.Option("--output-dir", "-o", help="The folder for the test files.")
+    ] = Path("skills"),
+    device: Annotated[
+        str,
+        typer.Option(
+            "--device", "-d", help="auto, cpu, cuda, cuda:1, rocm, mps, xpu, openvino, webgpu, …"
+        ),
+    ] = "auto",
+    weights: Annotated[
+        Weights,
+        typer.Option(
+            "--weights",
+            help="auto takes the first that can be had and fits: pretrained, random, tiny.",
+        ),
+    ] = Weights.AUTO,
+    dtype: Annotated[
+        Dtype | None, typer.Option("--dtype", help="The precision that the test asks for.")
+    ] = None,
+    family: Annotated[
+        Family | None, typer.Option("--family", help="Use this family, whatever the model is.")
+    ] = None,
+    use_model_family: Annotated[
+        bool,
+        typer.Option(
+            "--use-model-family/--no-use-model-family",
+            help="Choose the template by the model's family, or take the general one.",
+        ),
+    ] = True,
+    revision: Annotated[
+        str | None, typer.Option("--revision", help="A branch, tag or commit of the model.")
+    ] = None,
+    trust_remote_code: Annotated[
+        bool, typer.Option("--trust-remote-code", help="Let the model run code of its own.")
+    ] = False,
+    hw_cache: Annotated[
+        Path | None,
+        typer.Option("--hw-cache", help="Inventory of hosts [hardware_cache.json]."),
+    ] = None,
+    host: Annotated[
+        str | None, typer.Option("--host", help="Generate for this host of the inventory.")
+    ] = None,
+    model_db: Annotated[
+        Path | None, typer.Option("--model-db", help="Another model database.")
+    ] = None,
+    template_dir: Annotated[
+        Path | None,
+        typer.Option("--template-dir", help="Templates that replace shipped ones by name."),
+    ] = None,
+    timeout: Annotated[
+        float,
+        typer.Option(
+            "--timeout", min=0, help="Minutes after which the test lets idle models go."
+        ),
+    ] = 0.5,
+    clear_cache: Annotated[
+        bool, typer.Option("--clear-cache", help="Forget cached hardware and memory figures.")
+    ] = False,
+    force: Annotated[
+        bool, typer.Option("--force", help="Overwrite files that somebody edited, too.")
+    ] = False,
+    check: Annotated[
+        bool, typer.Option("--check", help="Write nothing; exit 1 where a file is stale.")
+    ] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Write nothing; say what would be written.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
+    debug: Annotated[
+        bool, typer.Option("--debug", help="Say what is decided and why; show tracebacks.")
+    ] = False,
+) -> int:
+    """Write a readable test file for each model.
+
+    Needs no GPU, no network and no torch. A file that was edited is kept unless --force.
+    """
+    from rpgen.cli.generated import exit_code, print_json, print_lines
+    from rpgen.generate.generate import Generator, Settings
+    from rpgen.generate.names import collect_models
+    from rpgen.generate.plan import Wishes
+    from rpgen.generate.render import Renderer
+    from rpgen.model_database import load
+
+    if debug:
+        logging.basicConfig(level=logging.DEBUG, format="%(levelname)s %(name)s: %(message)s")
+    models = collect_models(model or [], models_file)
+    if clear_cache:
+        _forget_cached_figures(hw_cache)
+    wishes = Wishes(
+        device=_device(device),
+        dtype=str(dtype) if dtype else None,
+        weights=str(weights),
+        family=family,
+        use_model_family=use_model_family,
+        revision=revision,
+        trust_remote_code=trust_remote_code,
+        cleanup_minutes=timeout,
+    )
+    _warn_of_absent_device(wishes.device, hw_cache, host)
+    settings = Settings(output_dir, force=force, dry_run=check or dry_run)
+    generator = Generator(Renderer(template_dir), load(model_db), settings)
+    outcomes = _generate_all(generator, models, wishes)
+    if as_json:
+        print_json(outcomes, check=check)
+    else:
+        print_lines(outcomes, planned=check or dry_run)
+    return exit_code(outcomes, check=check)
+
+
+def _generate_all(
+    generator: "Generator", models: Sequence[str], wishes: "Wishes"
+) -> "list[Outcome]":
+    if len(models) == 1:
+        return [generator.generate(models[0], wishes)]
+    return [generator.try_generate(text, wishes) for text in models]
+
+
+def _device(text: str) -> str:
+    """A device as placement spells it. Raises UsageError for one it doesn't know."""
+    from rpgen.placement.preferences import parse
+
+    wanted = text.strip().lower()
+    return "auto" if wanted == "auto" else str(parse({"device": wanted}).device)
+
+
+def _warn_of_absent_device(device: str, hw_cache: Path | None, host: str | None) -> None:
+    """A file for a device that this machine lacks is fine; running it here will fall back."""
+    if host is None and device in ("auto", "cpu"):
+        return
+    from rpgen.hardware.cache import snapshot
+    from rpgen.placement.preferences import parse
+
+    machine = snapshot(hw_cache, host=host)
+    wanted = parse({"device": device}).device
+    if wanted is None:
+        return
+    report = machine.report(wanted.backend)
+    where = f"on {host}" if host else "here"
+    if not report.available:
+        remedy = f" ({report.remedy})" if report.remedy else ""
+        warn(f"{device} can't be used {where}, tests fall back: {report.reason}{remedy}")
+    elif wanted.index is not None and wanted.index >= len(report.devices):
+        warn(f"there is no {device} {where}, tests fall back: {len(report.devices)} device(s)")
+
+
+def _forget_cached_figures(hw_cache: Path | None) -> None:
+    """This host's entry in the inventory is detected anew; measured memory is forgotten."""
+    from rpgen.hardware.cache import snapshot
+    from rpgen.placement.estimate import forget_measured
+
+    forget_measured()
+    if hw_cache is not None:
+        snapshot(hw_cache, refresh=True)

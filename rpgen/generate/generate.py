@@ -1,0 +1,99 @@
+"""From what somebody wrote for a model to a file in its place, one model at a time."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from rpgen.classification import ModelFacts, classify
+from rpgen.errors import ExitCode, ModelUnavailableError, RpgenError
+from rpgen.families import Classification
+from rpgen.generate.plan import TestPlan, Wishes, plan_test
+from rpgen.generate.render import Renderer
+from rpgen.generate.write import Action, decide, write
+from rpgen.model_database import ModelDatabase
+from rpgen.models.reference import (
+    LocalFiles,
+    ReferenceKind,
+    local_files,
+    parse_reference,
+    test_file_name,
+)
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Where files go and what may be overwritten. With `dry_run` nothing is."""
+
+    output_folder: Path
+    force: bool = False
+    dry_run: bool = False
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of one model: a file, or an error with its exit code."""
+
+    model: str
+    path: Path | None = None
+    action: Action | None = None
+    reason: str = ""
+    plan: TestPlan | None = None
+    classification: Classification | None = None
+    exit_code: ExitCode = ExitCode.OK
+
+
+class Generator:
+    """Makes test files. Templates and database are read once, for any number of models."""
+
+    def __init__(self, renderer: Renderer, database: ModelDatabase, settings: Settings) -> None:
+        self._renderer = renderer
+        self._database = database
+        self._settings = settings
+        self._taken: dict[Path, str] = {}
+
+    def generate(self, text: str, wishes: Wishes) -> Outcome:
+        """The file for what a person wrote. Raises RpgenError where there can't be one."""
+        plan, answer = self.plan(text, wishes)
+        path = self._settings.output_folder / plan.file_name
+        source = self._renderer.render(plan)
+        first = self._taken.setdefault(path, plan.model)
+        if first != plan.model:
+            reason = f"{first} has the same file name and came first"
+            return Outcome(plan.model, path, Action.KEPT, reason, plan, answer, ExitCode.OUTPUT)
+        decision = decide(path, source, plan.model, force=self._settings.force)
+        if decision.writes and not self._settings.dry_run:
+            write(path, source)
+        return Outcome(plan.model, path, decision.action, decision.reason, plan, answer)
+
+    def try_generate(self, text: str, wishes: Wishes) -> Outcome:
+        """As `generate`, with the error as a value: one bad name in a list costs one file."""
+        try:
+            return self.generate(text, wishes)
+        except RpgenError as error:
+            return Outcome(text, reason=str(error), exit_code=error.exit_code)
+
+    def plan(self, text: str, wishes: Wishes) -> tuple[TestPlan, Classification]:
+        """What the file would say, and the classification behind it."""
+        reference = parse_reference(text, wishes.revision)
+        files = local_files(reference)
+        if reference.kind is not ReferenceKind.HUB:
+            _must_be_usable(reference.name, files, wishes)
+        facts = ModelFacts(
+            name=reference.name if reference.kind is ReferenceKind.HUB else reference.label,
+            config=files.config,
+            modules=files.modules,
+        )
+        answer = classify(facts, self._database)
+        plan = plan_test(
+            reference.name, test_file_name(reference), answer, wishes, label=reference.label
+        )
+        return plan, answer
+
+
+def _must_be_usable(name: str, files: LocalFiles, wishes: Wishes) -> None:
+    """A folder or file named by a person is what they mean: what's broken in it is an error."""
+    if files.config is None:
+        raise ModelUnavailableError(files.problem or f"{name} holds no config.json")
+    torn = files.problem is not None and bool(files.weight_files)
+    absent = files.problem is not None and wishes.weights == "pretrained"
+    if (torn and wishes.weights == "auto") or absent:
+        raise ModelUnavailableError(str(files.problem))
