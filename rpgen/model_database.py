@@ -1,0 +1,204 @@
+"""The shipped facts: every architecture of transformers, and well-known models.
+
+`model_database.json` is made by `python -m rpgen.refresh_database`; reading it needs neither
+torch nor transformers. Entries stay plain JSON until they are asked for, because a command
+that needs one entry must not pay for nine hundred.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property, lru_cache
+from pathlib import Path
+from typing import Any
+
+from rpgen import paths
+from rpgen.errors import DataError
+from rpgen.families import FAMILY_OF, Family, Subfamily
+
+SCHEMA = 1
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """One configuration type of transformers.
+
+    `auto_class` is the head to test it with, None for a configuration that is only a part of
+    others and has no model class of its own. `inputs` are those of that head, in the order
+    text, image, video, audio, time_series. `processors` has the class names by kind
+    (tokenizer, processor, image_processor, video_processor, feature_extractor), `parts` the
+    types of the configurations inside, by attribute ("" where any type may stand).
+    """
+
+    model_type: str
+    family: Family | None
+    subfamily: Subfamily | None
+    auto_class: str | None
+    config_class: str
+    inputs: tuple[str, ...] = ()
+    tasks: tuple[str, ...] = ()
+    class_names: Mapping[str, str] = field(default_factory=dict)
+    processors: Mapping[str, str] = field(default_factory=dict)
+    parts: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def auto_classes(self) -> tuple[str, ...]:
+        return tuple(self.class_names)
+
+    @property
+    def model_class(self) -> str | None:
+        """The class behind `auto_class`, such as BertForMaskedLM."""
+        return self.class_names.get(self.auto_class) if self.auto_class else None
+
+    def auto_class_of(self, class_name: str) -> str | None:
+        """The auto class that builds a model class: the preferred one first."""
+        if self.auto_class and self.class_names.get(self.auto_class) == class_name:
+            return self.auto_class
+        return next((auto for auto, name in self.class_names.items() if name == class_name), None)
+
+
+@dataclass(frozen=True)
+class KnownModel:
+    """One well-known model. `config` has only what differs from its configuration class's
+    defaults; `parameters` were counted on a model built from it."""
+
+    model_id: str
+    model_type: str
+    family: Family | None
+    subfamily: Subfamily | None
+    auto_class: str
+    config: Mapping[str, Any] = field(default_factory=dict)
+    parameters: int | None = None
+
+
+@dataclass(frozen=True)
+class ModelDatabase:
+    """The file's content; entries are made into values when they are asked for."""
+
+    source: Path
+    made_with: Mapping[str, str]
+    raw_architectures: Mapping[str, Any] = field(repr=False)
+    raw_models: Mapping[str, Any] = field(repr=False)
+
+    def architecture(self, model_type: str | None) -> Architecture | None:
+        """One configuration type, None where it is not listed."""
+        if not isinstance(model_type, str):
+            return None
+        raw = self.raw_architectures.get(model_type)
+        return None if raw is None else self._read(_architecture, model_type, raw)
+
+    def model(self, model_id: str) -> KnownModel | None:
+        """A well-known model by its id, also without organisation and in any case."""
+        found = self._ids.get(model_id.lower())
+        return None if found is None else self._read(_model, found, self.raw_models[found])
+
+    def architectures(self) -> tuple[Architecture, ...]:
+        return tuple(
+            self._read(_architecture, name, raw) for name, raw in self.raw_architectures.items()
+        )
+
+    def models(self) -> tuple[KnownModel, ...]:
+        return tuple(self._read(_model, name, raw) for name, raw in self.raw_models.items())
+
+    @cached_property
+    def _ids(self) -> Mapping[str, str]:
+        """Every way to write an id: whole ids win over ids without their organisation."""
+        short: dict[str, str] = {}
+        for model_id in self.raw_models:
+            short.setdefault(model_id.rpartition("/")[2].lower(), model_id)
+        return short | {model_id.lower(): model_id for model_id in self.raw_models}
+
+    def _read(self, make: Any, name: str, raw: Any) -> Any:
+        try:
+            return make(name, raw, self)
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            message = f"the entry {name!r} of {self.source} is not as schema {SCHEMA} has it"
+            raise DataError(f"{message} ({error!r}): {_REMEDY}") from error
+
+
+_REMEDY = "name another file, or make it again with `python -m rpgen.refresh_database`"
+
+
+def load(path: Path | None = None) -> ModelDatabase:
+    """The database at `path`, or the shipped one. A file is read once per process and change.
+
+    A file that can't be read, is not JSON or not of our schema is a DataError.
+    """
+    chosen = (path or paths.model_database_file()).absolute()
+    try:
+        changed = chosen.stat().st_mtime_ns
+    except OSError as error:
+        raise DataError(
+            f"the model database {chosen} can't be read ({_why(error)}): {_REMEDY}"
+        ) from error
+    return _load(chosen, changed)
+
+
+@lru_cache(maxsize=8)
+def _load(path: Path, changed: int) -> ModelDatabase:
+    try:
+        content = json.loads(path.read_bytes())
+    except OSError as error:
+        raise DataError(
+            f"the model database {path} can't be read ({_why(error)}): {_REMEDY}"
+        ) from error
+    except (ValueError, RecursionError) as error:
+        raise DataError(f"the model database {path} is not JSON ({error}): {_REMEDY}") from error
+    problem = _schema_problem(content)
+    if problem:
+        raise DataError(f"the model database {path} is not ours ({problem}): {_REMEDY}")
+    return ModelDatabase(path, content["made_with"], content["architectures"], content["models"])
+
+
+def _schema_problem(content: Any) -> str | None:
+    if not isinstance(content, dict):
+        return "it is not an object"
+    if content.get("schema") != SCHEMA:
+        return f"its schema is {content.get('schema')!r}, this rpgen reads {SCHEMA}"
+    for section in ("made_with", "architectures", "models"):
+        if not isinstance(content.get(section), dict):
+            return f"{section!r} is missing or not an object"
+    return None
+
+
+def _why(error: OSError) -> str:
+    return error.strerror or type(error).__name__
+
+
+def _architecture(name: str, raw: Mapping[str, Any], database: ModelDatabase) -> Architecture:
+    family, subfamily = _family(raw)
+    return Architecture(
+        model_type=name,
+        family=family,
+        subfamily=subfamily,
+        auto_class=raw.get("auto_class"),
+        config_class=raw["config"],
+        inputs=tuple(raw.get("inputs", ())),
+        tasks=tuple(raw.get("tasks", ())),
+        class_names=dict(raw.get("classes", {})),
+        processors=dict(raw.get("processors", {})),
+        parts=dict(raw.get("parts", {})),
+    )
+
+
+def _model(name: str, raw: Mapping[str, Any], database: ModelDatabase) -> KnownModel:
+    family, subfamily = _family(raw)
+    architecture = database.architecture(raw["model_type"])
+    if family is None and architecture is not None:
+        family = architecture.family
+    return KnownModel(
+        model_id=name,
+        model_type=raw["model_type"],
+        family=family,
+        subfamily=subfamily,
+        auto_class=raw["auto_class"],
+        config=dict(raw.get("config", {})),
+        parameters=raw.get("parameters"),
+    )
+
+
+def _family(raw: Mapping[str, Any]) -> tuple[Family | None, Subfamily | None]:
+    subfamily = Subfamily(raw["subfamily"]) if raw.get("subfamily") else None
+    if raw.get("family"):
+        return Family(raw["family"]), subfamily
+    return (FAMILY_OF[subfamily] if subfamily else None), subfamily
