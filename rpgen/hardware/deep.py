@@ -1,0 +1,267 @@
+"""Proof by computing: a child process multiplies on each device of torch, and is watched.
+
+A driver that hangs or crashes costs one answer: the child says which device it is about to
+use, and a fresh child goes on with the rest.
+
+    child 1   start cpu, result cpu, start cuda:0, result cuda:0, start cuda:1   (dies)
+    parent    cuda:1 failed: the process crashed with signal 11
+    child 2   leaves out cpu, cuda:0, cuda:1: start xpu, none xpu, ...  end
+"""
+
+import json
+import os
+import queue
+import signal
+import subprocess
+import tempfile
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import IO, Any
+
+from rpgen.hardware.surroundings import Surroundings
+from rpgen.hardware.types import (
+    Backend,
+    BackendReport,
+    Device,
+    Evidence,
+    HardwareSnapshot,
+    State,
+    Step,
+)
+
+TIMEOUT = 120.0  # seconds between two lines of the child: importing torch, or a cold GPU
+_MOST_CHILDREN = 20
+
+Command = Callable[[Sequence[str]], Sequence[str]]
+"""From the devices to leave out to the command of a child."""
+
+
+@dataclass(frozen=True)
+class Proof:
+    """What computing on one device showed. `right` has the dtypes with the right value."""
+
+    device: str
+    right: tuple[str, ...] = ()
+    failure: str = ""
+    hip: bool = False
+    name: str | None = None
+    total_mb: float | None = None
+    capability: tuple[int, int] | None = None
+
+    @property
+    def ok(self) -> bool:
+        return "fp32" in self.right
+
+    @property
+    def kind(self) -> str:
+        return self.device.partition(":")[0]
+
+    @property
+    def detail(self) -> str:
+        if not self.ok:
+            return f"{self.device}: {self.failure}"
+        also = f" ({self.failure})" if self.failure else ""
+        return f"{self.device}: a matrix product came out right in {', '.join(self.right)}{also}"
+
+
+@dataclass(frozen=True)
+class Proofs:
+    """All proofs; `none` names the kinds of which torch has no device."""
+
+    proofs: tuple[Proof, ...] = ()
+    none: frozenset[str] = frozenset()
+
+
+def child_command(here: Surroundings) -> Command:
+    return lambda leave_out: [here.python, "-P", "-m", "rpgen.hardware.kernels", *leave_out]
+
+
+def prove(
+    here: Surroundings, *, command: Command | None = None, timeout: float = TIMEOUT
+) -> Proofs:
+    """Compute on every device that torch has here."""
+    command = command or child_command(here)
+    proofs: dict[str, Proof] = {}
+    none: set[str] = set()
+    for _ in range(_MOST_CHILDREN):
+        culprit, failure = _one_child(command([*proofs, *none]), timeout, proofs, none)
+        if culprit is None:
+            break
+        if culprit == "torch":
+            return Proofs((Proof("cpu", failure=failure),))
+        proofs[culprit] = Proof(culprit, failure=failure)
+    return Proofs(tuple(proofs.values()), frozenset(none))
+
+
+def _one_child(
+    command: Sequence[str], timeout: float, proofs: dict[str, Proof], none: set[str]
+) -> tuple[str | None, str]:
+    """Follow one child; fills `proofs` and `none`. Returns (the device it died on, why)."""
+    at = "torch"
+    with tempfile.TemporaryFile() as errors, _child(command, errors) as process:
+        for line in _lines(process, timeout):
+            if line is None:
+                return at, f"it gave no answer in {timeout:g} s"
+            match line.get("event"):
+                case "start":
+                    at = line["device"]
+                case "none":
+                    none.add(line["device"])
+                case "result":
+                    proofs[line["device"]] = _proof(line)
+                case "no torch":
+                    return "torch", f"torch can't be imported: {line['reason']}"
+                case "end":
+                    return None, ""
+        status = process.wait()
+        return at, _how_it_died(status, errors)
+
+
+def _child(command: Sequence[str], errors: IO[bytes]) -> "_Child":
+    package = str(Path(__file__).resolve().parents[2])
+    path = os.pathsep.join(filter(None, [package, os.environ.get("PYTHONPATH")]))
+    return _Child(
+        list(command),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=errors,
+        start_new_session=True,
+        env=os.environ | {"PYTHONPATH": path},
+    )
+
+
+class _Child(subprocess.Popen[bytes]):
+    """A child whose whole process group is gone when the block ends, however it ends."""
+
+    def __exit__(self, *details: Any) -> None:
+        if self.poll() is None:
+            if hasattr(os, "killpg"):
+                os.killpg(self.pid, signal.SIGKILL)
+            else:
+                self.kill()
+        super().__exit__(*details)
+
+
+def _lines(process: subprocess.Popen[bytes], timeout: float) -> Iterator[dict[str, Any] | None]:
+    """The child's lines as they come; None when one is overdue, the end when it is gone."""
+    received: queue.SimpleQueue[bytes] = queue.SimpleQueue()
+
+    def read() -> None:
+        assert process.stdout is not None
+        for line in process.stdout:
+            received.put(line)
+        received.put(b"")
+
+    threading.Thread(target=read, daemon=True).start()
+    while True:
+        try:
+            line = received.get(timeout=timeout)
+        except queue.Empty:
+            yield None
+            return
+        if not line:
+            return
+        try:
+            said = json.loads(line)
+        except ValueError:
+            continue  # a driver's own chatter on stdout
+        if isinstance(said, dict):
+            yield said
+
+
+def _proof(line: dict[str, Any]) -> Proof:
+    capability = line["capability"]
+    return Proof(
+        device=line["device"],
+        right=tuple(line["right"]),
+        failure="; ".join(f"{name}: {why}" for name, why in line["wrong"].items()),
+        hip=line["hip"],
+        name=line["name"],
+        total_mb=line["total_mb"],
+        capability=(capability[0], capability[1]) if capability else None,
+    )
+
+
+def _how_it_died(status: int, errors: IO[bytes]) -> str:
+    if status < 0:
+        return f"the process crashed with signal {-status}"
+    errors.seek(0)
+    said = [line for line in errors.read().decode(errors="replace").splitlines() if line.strip()]
+    return f"the process ended with status {status}: {said[-1].strip() if said else 'no message'}"
+
+
+def merge(snapshot: HardwareSnapshot, proofs: Proofs) -> HardwareSnapshot:
+    """The snapshot with what was proven; a proof has the last word on a backend's state."""
+    hip = any(proof.hip for proof in proofs.proofs) or _built_for_rocm(snapshot)
+    backend_of = {
+        "cpu": Backend.CPU,
+        "cuda": Backend.ROCM if hip else Backend.CUDA,
+        "xpu": Backend.XPU,
+        "mps": Backend.MPS,
+    }
+    backends = dict(snapshot.backends)
+    for kind, backend in backend_of.items():
+        mine = [proof for proof in proofs.proofs if proof.kind == kind]
+        if mine and backend in backends:
+            backends[backend] = _proven(backends[backend], mine)
+        elif kind in proofs.none and backend in backends:
+            backends[backend] = _not_seen(backends[backend])
+    return replace(snapshot, backends=backends)
+
+
+def _built_for_rocm(snapshot: HardwareSnapshot) -> bool:
+    return bool(snapshot.report(Backend.ROCM).facts.get("hip_version"))
+
+
+def _proven(report: BackendReport, proofs: Sequence[Proof]) -> BackendReport:
+    evidence = (*report.evidence, *(Evidence(Step.KERNEL, p.ok, p.detail) for p in proofs))
+    good = [proof for proof in proofs if proof.ok]
+    if not good:
+        remedy = report.remedy or "see what the driver's log says, then reinstall driver and torch"
+        return replace(
+            report,
+            state=State.UNUSABLE,
+            evidence=evidence,
+            reason=f"computing failed on {proofs[0].detail}",
+            remedy=remedy,
+        )
+    known = {device.torch_device: device for device in report.devices}
+    devices = tuple(_device(report.backend, proof, known.get(proof.device)) for proof in good)
+    return replace(
+        report, state=State.AVAILABLE, evidence=evidence, devices=devices, reason="", remedy=""
+    )
+
+
+def _device(backend: Backend, proof: Proof, known: Device | None) -> Device:
+    """Torch's own words on the device, completed by what the probe knew."""
+    index = int(proof.device.partition(":")[2] or 0)
+    base = known or Device(
+        backend, index, proof.name or str(backend), proof.device, dtypes=proof.right
+    )
+    renamed = bool(proof.name and proof.name != base.name)
+    return replace(
+        base,
+        name=proof.name or base.name,
+        total_mb=proof.total_mb or base.total_mb,
+        capability=proof.capability or base.capability,
+        dtypes=proof.right if renamed else tuple(d for d in base.dtypes if d in proof.right),
+        facts={} if renamed else base.facts,
+    )
+
+
+def _not_seen(report: BackendReport) -> BackendReport:
+    """Torch has no device of this kind: worth a line only where the probe saw one."""
+    if report.state is State.ABSENT:
+        return report
+    seen = Evidence(Step.KERNEL, None, "not tried: torch finds no such device")
+    report = replace(report, evidence=(*report.evidence, seen))
+    if report.state is not State.AVAILABLE:
+        return report
+    return replace(
+        report,
+        state=State.UNUSABLE,
+        reason="the device and the build of torch are there, but torch can't use it",
+        remedy="see what the driver's log says; a restart helps after an update of the driver",
+    )
