@@ -93,9 +93,7 @@ def generate(
     ] = None,
     timeout: Annotated[
         float,
-        typer.Option(
-            "--timeout", min=0, help="Minutes after which the test lets idle models go."
-        ),
+        typer.Option("--timeout", min=0, help="Minutes after which the test lets idle models go."),
     ] = 0.5,
     clear_cache: Annotated[
         bool, typer.Option("--clear-cache", help="Forget cached hardware and memory figures.")

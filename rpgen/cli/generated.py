@@ -62,8 +62,8 @@ def _line(outcome: Outcome, planned: bool) -> str:
 
 def _as_dict(outcome: Outcome) -> dict[str, Any]:
     plan, answer = outcome.plan, outcome.classification
-    assert plan is not None  # noqa: S101 - an outcome with an action has its plan
-    assert answer is not None  # noqa: S101
+    assert plan is not None
+    assert answer is not None
     return {
         "model": outcome.model,
         "path": str(outcome.path),

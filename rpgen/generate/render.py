@@ -28,7 +28,7 @@ class Renderer:
             keep_trailing_newline=True,
             trim_blocks=True,
             lstrip_blocks=True,
-            autoescape=False,  # noqa: S701 - Python source; values pass the `literal` filter
+            autoescape=False,
         )
         self._environment.filters["literal"] = literal
         self._environment.filters["call"] = call

@@ -1,0 +1,30 @@
+"""What every test gets: no hub, no state outside its own folders, none of the user's settings."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+os.environ["HF_HUB_OFFLINE"] = "1"
+os.environ["TOKENIZERS_PARALLELISM"] = "false"
+
+_SETTINGS = (
+    "TEST_HARDWARE_PREFERENCES",
+    "RESOURCE_POOL_LOW_MEMORY",
+    "HARDWARE_DETECTION_CACHE",
+    "RPGEN_STATE_DIR",
+    "RPGEN_WEIGHTS",
+    "RPGEN_HOST_NAME",
+    "GITHUB_STEP_SUMMARY",
+)
+
+
+@pytest.fixture(autouse=True)
+def _own_surroundings(
+    monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """Nothing of the person who runs the tests reaches them, and nothing of theirs is touched."""
+    for name in _SETTINGS:
+        monkeypatch.delenv(name, raising=False)
+    cache: Path = tmp_path_factory.getbasetemp() / "rpgen-cache"
+    monkeypatch.setenv("RPGEN_CACHE_DIR", str(cache))

@@ -1,0 +1,85 @@
+import pytest
+
+from rpgen.families import Classification, Family, Subfamily
+from rpgen.generate.plan import PRIORITIES, Wishes, class_name, command, plan_test
+
+BERT = Classification(
+    "bert-base-uncased",
+    Family.EMBEDDING,
+    Subfamily.MASKED_LM,
+    0.95,
+    0.95,
+    "database",
+    model_type="bert",
+    auto_class="AutoModelForMaskedLM",
+)
+
+
+def test_the_plan_says_what_the_classification_says() -> None:
+    plan = plan_test("bert-base-uncased", "test_hf_bert_base_uncased.py", BERT, Wishes())
+    assert plan.class_name == "TestBertBaseUncased"
+    assert plan.template == "hf_embedding_template.py"
+    assert plan.title == "Tests of bert-base-uncased: masked language model, embedding family."
+    assert plan.checkpoint == {
+        "auto_class": "AutoModelForMaskedLM",
+        "model_type": "bert",
+        "weights": "auto",
+    }
+    assert plan.output.field == "logits"
+
+
+@pytest.mark.parametrize(
+    ("wishes", "template", "subfamily"),
+    [
+        (Wishes(use_model_family=False), "hf_general_template.py", None),
+        (Wishes(family=Family.VISION), "hf_vision_template.py", None),
+        (Wishes(family=Family.EMBEDDING), "hf_embedding_template.py", "masked_lm"),
+        (
+            Wishes(family=Family.VISION, use_model_family=False),
+            "hf_vision_template.py",
+            None,
+        ),
+    ],
+)
+def test_the_family_asked_for_wins(wishes: Wishes, template: str, subfamily: str | None) -> None:
+    plan = plan_test("bert-base-uncased", "test_hf_bert_base_uncased.py", BERT, wishes)
+    assert (plan.template, plan.subfamily) == (template, subfamily)
+
+
+def test_a_sentence_transformer_is_loaded_without_a_head() -> None:
+    answer = Classification(
+        "m", Family.EMBEDDING, Subfamily.SENTENCE_TRANSFORMER, 1, 1, "modules",
+        model_type="bert", auto_class="AutoModelForMaskedLM",
+    )  # fmt: skip
+    assert plan_test("m", "test_hf_m.py", answer, Wishes()).auto_class == "AutoModel"
+
+
+def test_device_and_dtype_reach_the_preferences() -> None:
+    wishes = Wishes(device="cuda:1", dtype="fp16")
+    plan = plan_test("gpt2", "test_hf_gpt2.py", BERT, wishes)
+    assert plan.preferences["device"] == "cuda:1"
+    assert plan.preferences["precision"] == "fp16"
+    assert plan.preferences["priority_list"][-1] == "cpu"
+
+
+def test_every_family_has_priorities_that_end_at_the_cpu() -> None:
+    assert set(PRIORITIES) == {*Family, None}
+    assert all(order[-1] == "cpu" for order in PRIORITIES.values())
+
+
+def test_the_command_repeats_what_was_asked_for() -> None:
+    wishes = Wishes(device="cuda", weights="tiny", cleanup_minutes=60.0, trust_remote_code=True)
+    assert command("a b", wishes) == (
+        "rpgen generate --model 'a b' --device cuda --weights tiny --timeout 60 --trust-remote-code"
+    )
+
+
+@pytest.mark.parametrize(
+    ("file_name", "name"),
+    [
+        ("test_hf_openai_clip_vit_base_patch32.py", "TestOpenaiClipVitBasePatch32"),
+        ("test_hf_01_ai_yi.py", "Test01AiYi"),
+    ],
+)
+def test_class_names(file_name: str, name: str) -> None:
+    assert class_name(file_name) == name
