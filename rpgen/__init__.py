@@ -16,7 +16,13 @@ _WHERE = {
     "classify_model": "rpgen.model_family_classifier",
     "Checkpoint": "rpgen.models",
 }
-_SUBPACKAGES = ("checks", "hardware_detection", "model_family_classifier", "models", "resource_pool")
+_SUBPACKAGES = (
+    "checks",
+    "hardware_detection",
+    "model_family_classifier",
+    "models",
+    "resource_pool",
+)
 
 __all__ = ["__version__", *_WHERE, *_SUBPACKAGES]
 

@@ -1,5 +1,7 @@
 """Two tensors: the same within rounding, or clearly not."""
 
+import math
+
 import torch
 
 from rpgen.checks.model import depth_of
@@ -34,7 +36,7 @@ def assert_close(
     difference = (actual.detach().cpu().double() - expected.detach().cpu().double()).abs()
     broken = ~torch.isfinite(difference)
     worst = float("inf") if bool(broken.any()) else float(difference.max())
-    if worst <= allowed.absolute:
+    if math.isfinite(worst) and worst <= allowed.absolute:
         return
     place = _place(broken.int().argmax() if bool(broken.any()) else difference.argmax(), actual)
     beyond = int((broken | (difference > allowed.absolute)).sum())

@@ -31,10 +31,11 @@ def tolerance_for(reference: torch.Tensor, dtype: torch.dtype, depth: int) -> To
     """
     eps = torch.finfo(dtype).eps
     roundings = _ROUNDINGS.get(dtype, 8.0)
-    values = reference.detach().float()
+    values = reference.detach().double()
+    values = values[torch.isfinite(values)]
     spread = float(values.std(unbiased=False)) if values.numel() else 0.0
-    if spread == 0.0 or not math.isfinite(spread):
-        spread = float(values.abs().max()) if values.numel() else 0.0
+    if spread == 0.0 and values.numel():
+        spread = float(values.abs().max())
     absolute = eps * roundings * math.sqrt(1 + depth) * spread
     name = str(dtype).removeprefix("torch.")
     return Tolerance(
