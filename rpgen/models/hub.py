@@ -6,6 +6,7 @@ the connection and then says nothing would otherwise hold a test run for minutes
 
 import os
 import socket
+import sys
 import threading
 from dataclasses import dataclass
 from functools import lru_cache
@@ -142,12 +143,9 @@ def _unavailable(model_id: str, error: BaseException) -> ModelUnavailableError:
 
 
 def _network_errors() -> tuple[type[BaseException], ...]:
-    """huggingface_hub 1 talks through httpx, whose errors are no OSErrors."""
-    try:
-        import httpx  # type: ignore[import-not-found]
-    except ImportError:
-        return ()
-    return (httpx.HTTPError, httpx.InvalidURL)
+    """The client library of huggingface_hub has changed over time; its errors are no OSErrors."""
+    clients = [sys.modules[name] for name in ("httpx2", "httpx") if name in sys.modules]
+    return tuple(error for each in clients for error in (each.HTTPError, each.InvalidURL))
 
 
 def _first_line(error: BaseException) -> str:

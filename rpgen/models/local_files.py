@@ -51,6 +51,11 @@ class LocalFiles:
         """Are configuration and weights here, complete as far as their headers tell?"""
         return self.config is not None and bool(self.weight_files) and self.problem is None
 
+    @property
+    def torn(self) -> bool:
+        """Are there weights here that can't be right? (None at all is not torn.)"""
+        return bool(self.weight_files) and self.problem is not None
+
 
 def read_folder(folder: Path, revision: str | None = None) -> LocalFiles:
     """Raises ModelUnavailableError for what isn't a folder, and for a broken config.json."""
@@ -60,7 +65,7 @@ def read_folder(folder: Path, revision: str | None = None) -> LocalFiles:
         raise ModelUnavailableError(f"the folder {folder} can't be read: {error}") from error
     config = read_object(folder / "config.json") if "config.json" in names else None
     weights, problem = _weights(folder, names)
-    if config is None:
+    if config is None and not (weights and problem):
         problem = f"{folder} holds no config.json"
     return LocalFiles(
         folder=folder,
@@ -165,12 +170,14 @@ def _shards(folder: Path, index: str) -> tuple[tuple[Path, ...], str | None]:
     try:
         shards = sorted({str(name) for name in read_object(folder / index)["weight_map"].values()})
     except ModelUnavailableError as error:
-        return (), str(error)
+        return (folder / index,), str(error)
     except (KeyError, AttributeError):
-        return (), f"{folder / index} is broken: it has no weight_map"
+        return (folder / index,), f"{folder / index} is broken: it has no weight_map"
     outside = [name for name in shards if Path(name).name != name]
     if outside:
-        return (), f"{folder / index} names a file outside its folder: {outside[0]!r}"
+        return (
+            folder / index,
+        ), f"{folder / index} names a file outside its folder: {outside[0]!r}"
     return _checked(folder, shards)
 
 

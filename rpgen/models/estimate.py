@@ -1,0 +1,65 @@
+"""How large a model is before it is loaded, with the source of the figure."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from rpgen.models.gguf_header import read_header
+from rpgen.models.local_files import LocalFiles
+from rpgen.models.safetensors_header import TornFileError, WeightSummary, read_summary
+
+BYTES_OF = {"fp32": 4, "fp16": 2, "bf16": 2}
+_FILE_BYTES = {
+    "F64": 8, "F32": 4, "F16": 2, "BF16": 2, "I64": 8, "I32": 4, "I16": 2, "I8": 1, "U8": 1,
+    "F8_E4M3": 1, "F8_E5M2": 1, "BOOL": 1,
+}  # fmt: skip
+_CONFIG_BYTES = {"float32": 4, "float16": 2, "bfloat16": 2, "float64": 8}
+
+
+@dataclass(frozen=True)
+class WeightEstimate:
+    """The weights' size. `parameters` is None where no source tells; `source` says why not.
+
+    `stored` counts values by the bytes each takes in the files: what a load in the
+    checkpoint's own dtype needs.
+    """
+
+    parameters: int | None
+    source: str
+    stored: Mapping[int, int] = field(default_factory=dict)
+
+    def bytes_by_dtype(self, dtype: str | None) -> int | None:
+        """Bytes in memory as `fp32`, `fp16` or `bf16`; None: as stored (fp32 if unknown)."""
+        if self.parameters is None:
+            return None
+        if dtype is None and self.stored:
+            return sum(width * count for width, count in self.stored.items())
+        return self.parameters * BYTES_OF.get(dtype or "fp32", 4)
+
+
+def from_files(files: LocalFiles) -> WeightEstimate | None:
+    """From the headers of the weight files, else from their size; None without any."""
+    try:
+        if files.gguf and files.weight_files:
+            return WeightEstimate(read_header(files.weight_files[0]).parameters, "GGUF header")
+        if not files.whole:
+            return None
+        if files.weight_files[0].suffix == ".safetensors":
+            return _from_headers([read_summary(path) for path in files.weight_files])
+        size = sum(path.stat().st_size for path in files.weight_files)
+    except (TornFileError, OSError):
+        return None
+    width = _CONFIG_BYTES.get(_own_dtype(files.config or {}), 4)
+    return WeightEstimate(size // width, "file size", {width: size // width})
+
+
+def _from_headers(summaries: list[WeightSummary]) -> WeightEstimate:
+    stored: dict[int, int] = {}
+    for summary in summaries:
+        for dtype, count in summary.by_dtype.items():
+            width = _FILE_BYTES.get(dtype, 4)
+            stored[width] = stored.get(width, 0) + count
+    return WeightEstimate(sum(stored.values()), "safetensors headers", stored)
+
+
+def _own_dtype(config: Mapping[str, object]) -> str:
+    return str(config.get("dtype") or config.get("torch_dtype") or "float32")
