@@ -47,4 +47,5 @@ def machine() -> str:
     import platform
 
     cores = os.cpu_count()
-    return f"{platform.system()} {platform.machine()}, {cores} cores, Python {platform.python_version()}"
+    version = platform.python_version()
+    return f"{platform.system()} {platform.machine()}, {cores} cores, Python {version}"
