@@ -25,8 +25,13 @@ class Finished:
         return self.status == 0
 
 
-def run_command(command: Sequence[str], timeout: float) -> Finished:
-    """Run a program without a shell or a keyboard, in a process group that dies at `timeout`."""
+def run_command(
+    command: Sequence[str], timeout: float, env: Mapping[str, str] | None = None
+) -> Finished:
+    """Run a program without a shell or a keyboard, in a process group that dies at `timeout`.
+
+    `env` is added to the environment.
+    """
     import signal
     import subprocess
 
@@ -37,6 +42,7 @@ def run_command(command: Sequence[str], timeout: float) -> Finished:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             start_new_session=True,
+            env=None if env is None else {**os.environ, **env},
         )
     except OSError as error:
         return Finished(None, "", f"{command[0]} can't be started: {error.strerror or error}")

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from rpgen.hardware import pci
-from rpgen.hardware.packages import TorchBuild, torch_build
+from rpgen.hardware.packages import TorchBuild, installed_versions, torch_build
 from rpgen.hardware.probes import nvidia_smi, nvml
 from rpgen.hardware.probes.nvidia_smi import NvidiaGpu
 from rpgen.hardware.probes.verdict import absent, unusable, with_torch
@@ -13,6 +13,9 @@ from rpgen.hardware.types import Backend, BackendReport, Device, Evidence, Step
 TIMEOUT = 15.0  # seconds; a driver that wakes up a GPU takes several
 OLDEST_DRIVER = {11: 450, 12: 525, 13: 580}
 """The oldest driver branch that runs each major version of CUDA (NVIDIA's table)."""
+
+CUDNN = ("nvidia-cudnn-cu13", "nvidia-cudnn-cu12")
+"""The packages that torch takes cuDNN from."""
 
 CUDA_TORCH = "install a CUDA build of torch: pip install torch, or see pytorch.org/get-started"
 
@@ -34,6 +37,7 @@ def probe(here: Surroundings) -> BackendReport:
     facts: dict[str, object] = {
         "driver_version": driver.version,
         "cuda_version": torch.cuda if torch else None,
+        "cudnn_version": next(iter(installed_versions(CUDNN, here.search_path).values()), None),
         "devices_on_bus": len(on_bus),
         "visible_devices": here.env.get("CUDA_VISIBLE_DEVICES"),
         "index_order": here.env.get("CUDA_DEVICE_ORDER", "FASTEST_FIRST"),
