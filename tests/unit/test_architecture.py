@@ -1,0 +1,88 @@
+"""The parts import downwards only, and the light ones stay light."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+import rpgen
+
+PACKAGE = Path(rpgen.__file__).parent
+LAYERS = (
+    {"errors", "paths"},
+    {"families"},
+    {"heads", "model_database", "name_patterns", "classification", "refresh_database"},
+    {"hardware"},
+    {"placement"},
+    {"models", "backends"},
+    {"pool"},
+    {"resource_pool", "hardware_detection", "model_family_classifier"},
+    {"checks"},
+    {"generate"},
+    {"run"},
+    {"report"},
+    {"cli"},
+    {"__main__"},
+)
+LEVEL = {part: level for level, parts in enumerate(LAYERS) for part in parts}
+TERMINAL = {"typer", "rich"}
+HEAVY = {"torch", "transformers", "openvino", "onnxruntime", "ray", "playwright"}
+MAY_IMPORT_TORCH_AT_THE_TOP = {"checks"}
+
+
+def modules() -> list[Path]:
+    return sorted(path for path in PACKAGE.rglob("*.py") if path != PACKAGE / "__init__.py")
+
+
+def part_of(path: Path) -> str:
+    return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+
+
+def imported(tree: ast.AST) -> set[str]:
+    """The modules that a tree imports, wherever in it."""
+    names: set[str] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
+    return names
+
+
+def ident(path: Path) -> str:
+    return str(path.relative_to(PACKAGE))
+
+
+@pytest.mark.parametrize("path", modules(), ids=ident)
+def test_no_arrow_points_upwards(path: Path) -> None:
+    own = part_of(path)
+    names = imported(ast.parse(path.read_text("utf-8")))
+    parts = {name.split(".")[1] for name in names if name.startswith("rpgen.")}
+    upward = {part for part in parts & LEVEL.keys() if LEVEL[part] > LEVEL[own]}
+    assert not upward, f"{ident(path)} imports {sorted(upward)}, which lie above {own}"
+
+
+@pytest.mark.parametrize("path", modules(), ids=ident)
+def test_only_the_command_line_and_the_console_report_know_the_terminal(path: Path) -> None:
+    if part_of(path) in ("cli", "report"):
+        return
+    names = imported(ast.parse(path.read_text("utf-8")))
+    assert not {name for name in names if name.split(".")[0] in TERMINAL}
+
+
+@pytest.mark.parametrize("path", modules(), ids=ident)
+def test_heavy_packages_are_imported_where_they_are_used(path: Path) -> None:
+    if part_of(path) in MAY_IMPORT_TORCH_AT_THE_TOP:
+        return
+    top = [
+        node
+        for node in ast.parse(path.read_text("utf-8")).body
+        if isinstance(node, (ast.Import, ast.ImportFrom))
+    ]
+    names = {name for node in top for name in imported(node)}
+    assert not {name for name in names if name.split(".")[0] in HEAVY}
+
+
+def test_every_part_has_its_layer() -> None:
+    parts = {part_of(path) for path in modules()}
+    assert parts == set(LEVEL), "a part without a layer, or a layer without its part"
