@@ -1,0 +1,148 @@
+"""What the templates make, held against files that were read by a person.
+
+`RPGEN_RECORD=1 pytest tests/unit/generate/test_golden.py` records them again; review the diff.
+"""
+
+import ast
+import os
+from pathlib import Path
+
+import pytest
+
+from rpgen.errors import TemplateError
+from rpgen.families import Classification, Family, Subfamily
+from rpgen.generate.plan import Wishes, plan_test
+from rpgen.generate.render import Renderer
+from rpgen.generate.signature import Origin, origin
+from rpgen.generate.write import model_of
+from rpgen.paths import templates_folder
+
+GOLDEN = Path(__file__).parents[2] / "golden"
+E, T, V, A, M = (
+    Family.EMBEDDING,
+    Family.TEXT_GENERATION,
+    Family.VISION,
+    Family.AUDIO,
+    Family.MULTIMODAL,
+)
+S = Subfamily
+CASES: dict[str, tuple[str, Family | None, Subfamily | None, str | None, str | None]] = {
+    "masked_lm": ("bert-base-uncased", E, S.MASKED_LM, "bert", "AutoModelForMaskedLM"),
+    "sentence_transformer": (
+        "sentence-transformers/all-MiniLM-L6-v2", E, S.SENTENCE_TRANSFORMER, "bert", "AutoModel",
+    ),
+    "token_classifier": (
+        "dslim/bert-base-NER", E, S.TOKEN_CLASSIFIER, "bert", "AutoModelForTokenClassification",
+    ),
+    "causal_lm": ("gpt2", T, S.CAUSAL_LM, "gpt2", "AutoModelForCausalLM"),
+    "seq2seq": ("t5-small", T, S.SEQ2SEQ, "t5", "AutoModelForSeq2SeqLM"),
+    "image_classifier": (
+        "google/vit-base-patch16-224", V, S.IMAGE_CLASSIFIER, "vit",
+        "AutoModelForImageClassification",
+    ),
+    "object_detector": (
+        "facebook/detr-resnet-50", V, S.OBJECT_DETECTOR, "detr", "AutoModelForObjectDetection",
+    ),
+    "speech_recognition": (
+        "openai/whisper-tiny", A, S.SPEECH_RECOGNITION, "whisper", "AutoModelForSpeechSeq2Seq",
+    ),
+    "speech_recognition_ctc": (
+        "facebook/wav2vec2-base-960h", A, S.SPEECH_RECOGNITION, "wav2vec2", "AutoModelForCTC",
+    ),
+    "text_to_speech": (
+        "facebook/mms-tts-eng", A, S.TEXT_TO_SPEECH, "vits", "AutoModelForTextToWaveform",
+    ),
+    "image_text_encoder": (
+        "openai/clip-vit-base-patch32", M, S.IMAGE_TEXT_ENCODER, "clip", "AutoModel",
+    ),
+    "vision_language": (
+        "llava-hf/llava-1.5-7b-hf", M, S.VISION_LANGUAGE, "llava", "AutoModelForImageTextToText",
+    ),
+    "general": ("owner/unheard-of", None, None, None, None),
+}  # fmt: skip
+
+
+def render(model: str, answer: Classification, wishes: Wishes = Wishes()) -> str:  # noqa: B008
+    return Renderer().render(plan_test(model, "test_hf_name.py", answer, wishes))
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_templates_make_the_files_that_were_reviewed(case: str) -> None:
+    model, family, subfamily, model_type, auto_class = CASES[case]
+    answer = Classification(
+        model, family, subfamily, 0.9, 0.9, "database", model_type=model_type, auto_class=auto_class
+    )
+    text = render(model, answer)
+    golden = GOLDEN / f"{case}.py"
+    if os.environ.get("RPGEN_RECORD"):
+        golden.parent.mkdir(exist_ok=True)
+        golden.write_text(text, "utf-8")
+    assert text == golden.read_text("utf-8"), "the template changed: RPGEN_RECORD=1 records it"
+
+
+def test_there_is_no_golden_file_without_its_case() -> None:
+    assert {path.stem for path in GOLDEN.glob("*.py")} == set(CASES)
+
+
+def test_every_shipped_template_has_a_case() -> None:
+    shipped = {path.name for path in templates_folder().glob("hf_*.j2")}
+    families = {family for _, family, *_ in CASES.values()}
+    assert len(shipped) == len(families)
+
+
+HOSTILE = (
+    '"""\nimport os\nos.system("x")\n"""',
+    "a\\",
+    "quote'\"quote",
+    "{{ plan }} {% for %}",
+    "line\nbreak",
+    "\u202e desrever",
+    "🦙/ünïcode",
+    "x" * 400,
+)
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+@pytest.mark.parametrize("family", [*Family, None])
+def test_no_name_becomes_code(name: str, family: Family | None) -> None:
+    answer = Classification(name, family, None, 0.9, 0.0, "name", model_type=name)
+    text = render(name, answer, Wishes(revision=name, device=name))
+    calm = render("calm", Classification("calm", family, None, 0.9, 0.0, "name", model_type="calm"),
+                  Wishes(revision="calm", device="calm"))  # fmt: skip
+    assert _shape(text) == _shape(calm)
+    assert model_of(text) == name
+    assert origin(text) is Origin.GENERATED
+
+
+def _shape(source: str) -> list[str]:
+    """The kinds of all nodes in order: equal for two files that do the same."""
+    return [type(node).__name__ for node in ast.walk(ast.parse(source))]
+
+
+def test_a_users_template_takes_the_place_of_the_shipped_one(tmp_path: Path) -> None:
+    (tmp_path / "hf_embedding_template.py.j2").write_text("MODEL = {{ plan.model | literal }}\n")
+    answer = Classification("m", Family.EMBEDDING, None, 1, 1, "config")
+    plan = plan_test("m", "test_hf_m.py", answer, Wishes())
+    assert Renderer(tmp_path).render(plan).startswith('MODEL = "m"\n')
+
+
+@pytest.mark.parametrize(
+    ("template", "message"),
+    [
+        ("{{ plan.nonsense }}", "nonsense"),
+        ("{% if %}", "line 1"),
+        ("def broken(:\n", "does not make Python"),
+        ("print('fine, but about nothing')\n", "does not name m"),
+        ("{{ plan | literal }}", "no literal for TestPlan"),
+    ],
+)
+def test_a_broken_template_is_one_clear_error(tmp_path: Path, template: str, message: str) -> None:
+    (tmp_path / "hf_embedding_template.py.j2").write_text(template)
+    answer = Classification("m", Family.EMBEDDING, None, 1, 1, "config")
+    with pytest.raises(TemplateError, match=message):
+        Renderer(tmp_path).render(plan_test("m", "test_hf_m.py", answer, Wishes()))
+
+
+def test_a_template_folder_that_is_none(tmp_path: Path) -> None:
+    with pytest.raises(TemplateError, match="not a folder"):
+        Renderer(tmp_path / "absent")
