@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 from rpgen.hardware.types import Backend, HardwareSnapshot
 
 if TYPE_CHECKING:
-    from rpgen.model_outlook import ModelOutlook
+    from rpgen.families import Classification
+    from rpgen.placement.outlook import ModelOutlook
 
 CPU = Backend.CPU
 CUDA = Backend.CUDA
@@ -191,22 +192,38 @@ def get_model_hardware_compatibility(model_name: str) -> dict[str, dict[str, Any
             "effective": seen.effective,
             "reason": seen.reason,
         }
-        for seen in _outlook(model_name).backends
+        for seen in outlook_of(model_name, HardwareDetector().snapshot).backends
     }
 
 
 def get_recommended_device(model_type: str | None = None, model_name: str | None = None) -> str:
     """The torch device for a family or an architecture, or for a named model."""
     from rpgen.families import Family
-    from rpgen.model_outlook import best_device
+    from rpgen.placement.outlook import best_device
 
     if model_name:
-        return _outlook(model_name).torch_device
+        return outlook_of(model_name, HardwareDetector().snapshot).torch_device
     family = Family(model_type) if model_type in list(Family) else None
     return best_device(family, model_type, HardwareDetector().snapshot)[1]
 
 
-def _outlook(model_name: str) -> "ModelOutlook":
-    from rpgen.model_outlook import outlook
+def outlook_of(model: str, snapshot: HardwareSnapshot) -> "ModelOutlook":
+    """What a hub id, a folder or a `.gguf` file would run on. UsageError for a name of nothing."""
+    from rpgen.placement.outlook import outlook
 
-    return outlook(model_name, HardwareDetector().snapshot)
+    return outlook(_classified(model), snapshot)
+
+
+def _classified(model: str) -> "Classification":
+    from rpgen.classification import ModelFacts, classify
+    from rpgen.model_database import load
+    from rpgen.models.reference import ReferenceKind, local_files, parse_reference
+
+    reference = parse_reference(model)
+    files = local_files(reference)
+    facts = ModelFacts(
+        name=reference.name if reference.kind is ReferenceKind.HUB else reference.label,
+        config=files.config,
+        modules=files.modules,
+    )
+    return classify(facts, load())

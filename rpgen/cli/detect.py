@@ -68,9 +68,9 @@ def _cache_file(named: Path | None) -> Path | None:
 
 
 def _print_model(model: str, found: "HardwareSnapshot", as_json: bool) -> None:
-    from rpgen.model_outlook import outlook
+    from rpgen.hardware_detection import outlook_of
 
-    answer = outlook(model, found)
+    answer = outlook_of(model, found)
     if as_json:
         _print_json(answer.to_dict())
     else:

@@ -89,9 +89,9 @@ def hardware_is_detected() -> str:
 def model_is_classified() -> str:
     from rpgen.families import Family
     from rpgen.hardware.cache import snapshot
-    from rpgen.model_outlook import outlook
+    from rpgen.hardware_detection import outlook_of
 
-    found = outlook(MODEL, snapshot(None))
+    found = outlook_of(MODEL, snapshot(None))
     answer = found.classification
     if answer.family is not Family.EMBEDDING:
         raise StepError(f"{MODEL} came out as {answer.family}, not as {Family.EMBEDDING}")

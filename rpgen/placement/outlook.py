@@ -2,11 +2,11 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from rpgen.families import Classification, Family
 from rpgen.hardware.types import TORCH_BACKENDS, Backend, HardwareSnapshot
+from rpgen.placement.matrix import FAMILIES, GUIDE
 
 
 @dataclass(frozen=True)
@@ -77,11 +77,8 @@ def _line(seen: BackendOutlook) -> str:
     return f"    {seen.backend}: {marks[0]} (System: {marks[1]}, Effective: {marks[2]})"
 
 
-def outlook(
-    model: str, snapshot: HardwareSnapshot, database_file: Path | None = None
-) -> ModelOutlook:
-    """The outlook of a hub id, a folder or a `.gguf` file. UsageError for a name that is none."""
-    answer = _classify(model, database_file)
+def outlook(answer: Classification, snapshot: HardwareSnapshot) -> ModelOutlook:
+    """The outlook of a classified model on one machine."""
     priority, device = best_device(answer.family, answer.model_type, snapshot)
     usable = [backend for backend in priority if snapshot.report(backend).available]
     return ModelOutlook(
@@ -97,8 +94,6 @@ def best_device(
     family: Family | None, model_type: str | None, snapshot: HardwareSnapshot
 ) -> tuple[tuple[Backend, ...], str]:
     """The torch backends in the tables' order for such a model, and the first device there is."""
-    from rpgen.placement.matrix import GUIDE
-
     priority = tuple(b for b in GUIDE.priority(family, model_type) if b in TORCH_BACKENDS)
     devices = (device for backend in priority for device in snapshot.devices(backend))
     return priority, next((d.torch_device for d in devices if d.torch_device), "cpu")
@@ -107,8 +102,6 @@ def best_device(
 def _backends(
     family: Family | None, model_type: str | None, snapshot: HardwareSnapshot
 ) -> Sequence[BackendOutlook]:
-    from rpgen.placement.matrix import FAMILIES, GUIDE
-
     columns = next(iter(FAMILIES.values())).cells
     found = []
     for backend in columns:
@@ -118,18 +111,3 @@ def _backends(
         reason = report.reason if compatible else f"{backend} is not for such models"
         found.append(BackendOutlook(backend, compatible, report.available, reason))
     return found
-
-
-def _classify(model: str, database_file: Path | None) -> Classification:
-    from rpgen.classification import ModelFacts, classify
-    from rpgen.model_database import load
-    from rpgen.models.reference import ReferenceKind, local_files, parse_reference
-
-    reference = parse_reference(model)
-    files = local_files(reference)
-    facts = ModelFacts(
-        name=reference.name if reference.kind is ReferenceKind.HUB else reference.label,
-        config=files.config,
-        modules=files.modules,
-    )
-    return classify(facts, load(database_file))
