@@ -46,22 +46,19 @@ LADDER = (
 _WIDTH = re.compile(
     r"hidden_size|hidden_dim|(^|_)dims?$|^dim_|_dim_|width$|widths$|d_model$|n_embd|d_inner|n_inner"
     r"|ffn|^d_ff|d_kv|^d_v$|intermediate|embed(ding)?_size|^embed|_rank$|filters|proj(ection)?_size"
-    r"|channels$|channel_list|planes|inner_size|lstm|bottleneck|state_size|codevector_dim|_units$"
+    r"|channels?$|^flow_size$|channel_list|planes|inner_size|lstm|bottleneck|state_size|codevector_dim|_units$"
     r"|expert_size|d_head|head_width|pos_feats$|ff_mult_dim|conv_out"
 )
 _NOT_WIDTH = re.compile(
-    r"^num_(?!filters|pos_feats)|token|vocab|patch|kernel|stride|window|ratio|max_|drop|eps"
+    r"^num_(?!filters|pos_feats)|token|vocab|patch(es|_size|_stride|_norm)|kernel|stride|window|ratio|max_|drop|eps"
     r"|position_embeddings|type$|_act$|rope_|scale|factor|time_step|audio_channels|depth|index|_id$"
     r"|per_group|n_groups|norm|embeds_layer"
 )
 _INNER = re.compile(r"intermediate|ffn|d_ff$|n_inner|inner_size|mlp_dim|expert_size")
 _HEAD_DIM = re.compile(r"head_dim$|^d_kv$|^d_head$|^kv_channels$|head_width")
 _HEADS = re.compile(r"heads$|^n_head$|^num_heads|^n_head_kv$|_head_num$")
-_LAYERS = re.compile(
-    r"^(num_|n_)?((hidden|encoder|decoder|text|vision|enc|dec|bert|attention|transformer|"
-    r"residual|window|[rlx]|speech|prompt|conformer|fusion|qformer|mask_\w+|predictor)_)*layers?$"
-    r"|^depth$|_depth$|^num_\w*hidden_layers$|^num_(encoder|decoder)\w*_layers$|max_window_layers"
-)
+_LAYERS = re.compile(r"(^|_)layers?$|^depth$|_depth$|_num_flows$")
+_NOT_LAYERS = re.compile(r"feat|conv_|adapter|select|shared|nextn|separable|downsample")
 _STAGES = re.compile(
     r"^depths$|^layers_per_stage$|^layers$|^num_blocks$|_depths$|^num_stage_blocks$"
 )
@@ -148,7 +145,7 @@ def _shrink_figure(key: str, value: Any, rung: Rung, config: Mapping[str, Any]) 
         return value
     if key.endswith("vocab_size"):
         return VOCABULARY if value > 4 * VOCABULARY else value
-    if _LAYERS.search(key) and "depths" not in config:
+    if _LAYERS.search(key) and not _NOT_LAYERS.search(key) and "depths" not in config:
         stack = _stack(config)
         return min(value, len(stack.kept) if stack else LAYERS)
     return _shrink_count(key, value, rung, config)
@@ -262,8 +259,8 @@ def _first(node: Mapping[str, Any], names: tuple[str, ...]) -> int | None:
 
 def _vocabulary(config: Mapping[str, Any]) -> int | None:
     """The smallest vocabulary of the tree that special tokens can be in."""
-    sizes = [node.get("vocab_size") for node in nodes(config)]
-    return min((size for size in sizes if _is_count(size) and size > 4), default=None)
+    sizes = [_first(node, ("vocab_size",)) or 0 for node in nodes(config)]
+    return min((size for size in sizes if size > 4), default=None)
 
 
 def _new_ids(config: Mapping[str, Any], limit: int) -> dict[int, int]:

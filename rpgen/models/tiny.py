@@ -96,25 +96,35 @@ def _rungs(figures: Mapping[str, Any]) -> list[Rung]:
 def _build(full: Any, figures: dict[str, Any]) -> Any:
     with quiet_transformers():
         config = type(full).from_dict(figures)
+        config.architectures = config.architectures or []
         _join_seams(config)
         _settle_tokens(config)
     return config
 
 
+def text_config(config: Any) -> Any:
+    """The part that reads text (the configuration itself where it has no parts)."""
+    named = getattr(config, "text_encoder", None)
+    return named if named is not None else config.get_text_config()
+
+
 def _join_seams(config: Any) -> None:
     """What a vision or audio part puts out must be as wide as the text part is."""
-    text = config.get_text_config()
+    text = text_config(config)
     if text is config:
         return
     for name in ("vision_config", "audio_config"):
-        part = getattr(config, name, None)
+        part: Any = getattr(config, name, None)
         if isinstance(getattr(part, "out_hidden_size", None), int):
             part.out_hidden_size = text.hidden_size
 
 
 def _settle_tokens(config: Any) -> None:
     """Batches need a pad token and generation needs an end: give both where none is set."""
-    text = config.get_text_config()
+    text = text_config(config)
+    if config.is_encoder_decoder and getattr(config, "decoder_start_token_id", None) is None:
+        starts = [getattr(text, f"{role}_token_id", None) for role in ("bos", "pad")]
+        config.decoder_start_token_id = next((s for s in starts if s is not None), 0)
     vocabulary = getattr(text, "vocab_size", None)
     if not isinstance(vocabulary, int) or not hasattr(text, "eos_token_id"):
         return
@@ -131,7 +141,7 @@ def writes_text(config: Any) -> bool:
 
     masked = modeling_auto.MODEL_FOR_MASKED_LM_MAPPING_NAMES
     causal = modeling_auto.MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
-    kinds = (config.model_type, getattr(config.get_text_config(), "model_type", ""))
+    kinds = (config.model_type, getattr(text_config(config), "model_type", ""))
     return any(kind in causal and kind not in masked for kind in kinds)
 
 

@@ -1,0 +1,207 @@
+"""Tokenizers, image processors, feature extractors and joint processors without any file.
+
+Each is transformers' own class for the architecture with its defaults, its sizes taken from
+the configuration. Images go through Pillow.
+"""
+
+import inspect
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from rpgen.errors import MissingPackageError, ModelUnavailableError
+from rpgen.models.load import loading
+from rpgen.models.shrink import SPEECH_POSITIONS
+from rpgen.models.tiny_tokenizers import build_tokenizer
+
+_SIDE = 96  # of an image, for models that take any size
+_LONGER_SIDE = 128
+_REPAIRS = 12
+_MISSING_TOKEN = re.compile(r"has no attribute '?(\w+_token)(_id)?'?")
+_WHISPER_HOP = 160 * 2  # samples per encoder position: the hop times the convolution's stride
+
+
+def build_part(loader: str, config: Any) -> Any:
+    """What the auto class `loader` would load. Raises ModelUnavailableError, with the reason."""
+    with loading(f"the {loader.removeprefix('Auto')} of {config.model_type}"):
+        if loader == "AutoTokenizer":
+            return build_tokenizer(config)
+        if loader == "AutoImageProcessor":
+            return _needed(image_processor(config), "image processor", config)
+        if loader == "AutoFeatureExtractor":
+            return _needed(feature_extractor(config), "feature extractor", config)
+        return processor(config)
+
+
+def processor(config: Any) -> Any:
+    """The joint processor; for a model of one kind of input that kind's own processor."""
+    from transformers.models.auto.processing_auto import PROCESSOR_MAPPING_NAMES
+
+    name = PROCESSOR_MAPPING_NAMES.get(config.model_type)
+    if name is not None:
+        return _joint(_class_named(name), config)
+    single = image_processor(config) or feature_extractor(config)
+    return single if single is not None else build_tokenizer(config)
+
+
+def image_processor(config: Any) -> Any | None:
+    from transformers.models.auto import image_processing_auto as auto
+
+    for kind in _kinds(config):
+        names = auto.IMAGE_PROCESSOR_MAPPING_NAMES.get(kind)
+        if names:
+            chosen = names.get("pil") or next(iter(names.values()))
+            return _sized(auto.get_image_processor_class_from_name(chosen), config)
+    return None
+
+
+def feature_extractor(config: Any) -> Any | None:
+    from transformers.models.auto.feature_extraction_auto import (
+        FEATURE_EXTRACTOR_MAPPING_NAMES,
+        feature_extractor_class_from_name,
+    )
+
+    for kind in _kinds(config):
+        name = FEATURE_EXTRACTOR_MAPPING_NAMES.get(kind)
+        if name:
+            return _tuned(feature_extractor_class_from_name(name), config)
+    return None
+
+
+def _joint(kind: Any, config: Any) -> Any:
+    """Adds what the class asks of its tokenizer until it can be made; a bounded number."""
+    extra: dict[str, int | None] = {}
+    for _ in range(_REPAIRS):
+        try:
+            return kind(**_parts(kind, config, extra))
+        except AttributeError as error:
+            missing = _MISSING_TOKEN.search(str(error))
+            if missing is None or missing[1] in extra:
+                raise
+            extra[missing[1]] = None
+    raise ModelUnavailableError(f"{kind.__name__} asks for too many special tokens")
+
+
+def _parts(kind: Any, config: Any, extra: dict[str, int | None]) -> dict[str, Any]:
+    parts: dict[str, Any] = {}
+    for name, parameter in inspect.signature(kind.__init__).parameters.items():
+        if "tokenizer" in name:
+            parts[name] = build_tokenizer(config, extra)
+        elif name == "image_processor":
+            parts[name] = image_processor(config)
+        elif name in ("feature_extractor", "audio_processor"):
+            parts[name] = feature_extractor(config)
+        elif name == "video_processor":
+            parts[name] = _video_processor(config)
+        elif name == "num_additional_image_tokens":
+            parts[name] = int("clip" in config.vision_config.model_type)  # CLIP's class token
+        elif parameter.kind is parameter.POSITIONAL_OR_KEYWORD and name != "self":
+            parts.update(_from_tree(name, config))
+    return {name: part for name, part in parts.items() if part is not None}
+
+
+def _from_tree(name: str, config: Any) -> dict[str, Any]:
+    """A plain figure of that name (`patch_size`), from the vision part first."""
+    for place in (getattr(config, "vision_config", None), config):
+        value = getattr(place, name, None)
+        if isinstance(value, int | str):
+            return {name: value}
+    return {}
+
+
+def _video_processor(config: Any) -> Any | None:
+    from transformers.models.auto import video_processing_auto as auto
+
+    names = auto.VIDEO_PROCESSOR_MAPPING_NAMES.get(config.model_type)
+    name = names.get("torchvision") if isinstance(names, Mapping) else names
+    if name is None:
+        return None
+    kind = _class_named(name)
+    if getattr(kind, "is_dummy", False):
+        raise MissingPackageError(
+            f"the video processor of {config.model_type} needs torchvision: pip install torchvision"
+        )
+    return kind()
+
+
+def _sized(kind: Any, config: Any) -> Any:
+    """The image processor with sizes that agree with the configuration."""
+    made = kind()
+    side = _image_side(config)
+    changed = {
+        name: _resized(value, side)
+        for name in ("size", "crop_size", "pad_size")
+        if isinstance(value := _as_dict(getattr(made, name, None)), dict)
+    }
+    return kind(**changed) if changed else made
+
+
+def _as_dict(size: Any) -> Any:
+    if size is None or isinstance(size, dict):
+        return size
+    try:
+        return {key: value for key, value in dict(size).items() if value is not None}
+    except (TypeError, ValueError):
+        return size
+
+
+def _resized(size: Mapping[str, Any], side: int | None) -> dict[str, Any]:
+    if "max_pixels" in size or "min_pixels" in size:
+        return dict(size)
+    if side is not None:
+        return {key: side * 2 if key == "longest_edge" and "shortest_edge" in size else side
+                for key in size}  # fmt: skip
+    if any(isinstance(value, int) and value > 10_000 for value in size.values()):
+        return dict(size)  # numbers of pixels, not sides
+    longer = {"longest_edge", "max_height", "max_width"}
+    return {
+        key: min(value, _LONGER_SIDE if key in longer else _SIDE) for key, value in size.items()
+    }
+
+
+def _image_side(config: Any) -> int | None:
+    """The side of the images that a model takes; None where it takes any."""
+    for place in (getattr(config, "vision_config", None), config):
+        size = getattr(place, "image_size", None)
+        if isinstance(size, int):
+            return size
+        if isinstance(size, list | tuple) and size and len(set(size)) == 1:
+            return int(size[0])
+    return None
+
+
+def _tuned(kind: Any, config: Any) -> Any:
+    """The feature extractor with the figures that the configuration shares with it."""
+    audio = getattr(config, "audio_config", None) or config
+    known = inspect.signature(kind.__init__).parameters
+    chosen: dict[str, Any] = {}
+    for name in ("num_mel_bins", "max_length", "sampling_rate"):
+        value = getattr(audio, name, None)
+        if name in known and isinstance(value, int) and value > 20:
+            chosen[name] = value
+    bins = getattr(audio, "num_mel_bins", None)
+    if "feature_size" in known and "chunk_length" in known and bins:
+        chosen["feature_size"] = bins
+        if getattr(audio, "max_source_positions", None) == SPEECH_POSITIONS:
+            rate = known["sampling_rate"].default
+            chosen["chunk_length"] = SPEECH_POSITIONS * _WHISPER_HOP // rate
+    return kind(**chosen)
+
+
+def _kinds(config: Any) -> list[str]:
+    """The model type, then those of its vision and audio parts."""
+    parts = (getattr(config, name, None) for name in ("vision_config", "audio_config", "encoder"))
+    kinds = [config.model_type, *(getattr(part, "model_type", None) for part in parts)]
+    return [kind for kind in kinds if kind]
+
+
+def _class_named(name: str) -> Any:
+    import transformers
+
+    return getattr(transformers, name)
+
+
+def _needed(part: Any, what: str, config: Any) -> Any:
+    if part is None:
+        raise ModelUnavailableError(f"{config.model_type} has no {what}")
+    return part
