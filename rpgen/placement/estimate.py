@@ -1,0 +1,98 @@
+"""How much memory a model will take, before it is loaded.
+
+The bytes of the weights come from whoever knows the checkpoint (measured peak, safetensors
+headers, configuration, file size: the source is named); what a run adds to them, activations
+and a decoder's cache, is reckoned here.
+"""
+
+from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
+
+from rpgen.families import Family
+
+MB = 2**20
+BYTES_OF = {"fp32": 4, "fp16": 2, "bf16": 2, "int8": 1}
+
+_WORKING_SHARE = {
+    Family.EMBEDDING: 0.10,
+    Family.TEXT_GENERATION: 0.15,
+    Family.VISION: 0.20,
+    Family.AUDIO: 0.30,
+    Family.MULTIMODAL: 0.30,
+}
+"""Activations of a small test batch, as a share of the weights. A short text through an encoder
+touches little; images and spectrograms are long sequences."""
+_WORKING_LEAST_MB = 16.0
+"""What even a tiny model's forward pass takes: workspaces of the mathematical libraries."""
+
+
+@runtime_checkable
+class WeightFigures(Protocol):
+    """What a checkpoint tells of its weights without loading them."""
+
+    @property
+    def parameters(self) -> int | None: ...
+
+    @property
+    def source(self) -> str: ...
+
+    def bytes_by_dtype(self, dtype: str | None) -> int | None: ...
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """Predicted memory in one dtype. `source` names where the weights' figure came from."""
+
+    weights_mb: float
+    working_mb: float
+    cache_mb: float
+    source: str
+
+    @property
+    def peak_mb(self) -> float:
+        return self.weights_mb + self.working_mb + self.cache_mb
+
+
+@dataclass(frozen=True)
+class CacheShape:
+    """The figures of a decoder's key-value cache."""
+
+    layers: int
+    kv_heads: int
+    head_size: int
+
+
+@dataclass(frozen=True)
+class Needs:
+    """What is known of a model when its place is decided. `figures` is None where nothing is."""
+
+    family: Family | None = None
+    model_type: str | None = None
+    figures: WeightFigures | None = None
+    cache: CacheShape | None = None
+    tokens: int = 256
+
+    def estimate(self, dtype: str | None) -> Estimate | None:
+        """Predicted memory with the weights in `dtype` (None: as they are stored)."""
+        weights = self.figures.bytes_by_dtype(dtype) if self.figures else None
+        if self.figures is None or weights is None:
+            return None
+        weights_mb = weights / MB
+        return Estimate(
+            weights_mb=weights_mb,
+            working_mb=working_mb(self.family, weights_mb),
+            cache_mb=cache_mb(self.cache, self.tokens, dtype) if self.cache else 0.0,
+            source=self.figures.source,
+        )
+
+
+def working_mb(family: Family | None, weights_mb: float) -> float:
+    """What a forward pass of a small test batch adds to the weights."""
+    share = _WORKING_SHARE.get(family, 0.20) if family else 0.20
+    return max(_WORKING_LEAST_MB, share * weights_mb)
+
+
+def cache_mb(shape: CacheShape, tokens: int, dtype: str | None, batch: int = 1) -> float:
+    """Keys and values of every layer for every token."""
+    values = 2 * shape.layers * shape.kv_heads * shape.head_size * tokens * batch
+    return values * BYTES_OF.get(dtype or "fp32", 4) / MB

@@ -1,0 +1,115 @@
+"""Who has what: handing entries over, counting leases, letting go when the last one ends."""
+
+import logging
+import threading
+from collections import OrderedDict
+from functools import partial
+from typing import Any
+
+from rpgen.pool.cleanup import Leaving, free
+from rpgen.pool.entry import Entry, Kind, Use
+from rpgen.pool.eviction import order
+from rpgen.pool.low_memory import LowMemory
+from rpgen.pool.moving import PARK_FROM_BYTES, Mover
+from rpgen.pool.owner import Owner, current_owner
+from rpgen.pool.table import Table
+
+logger = logging.getLogger("rpgen.pool")
+
+_MOST_OWNERS = 2000
+
+
+class Custody:
+    def __init__(
+        self, table: Table, lock: threading.RLock, low_memory: LowMemory, mover: Mover
+    ) -> None:
+        self._table, self._lock = table, lock
+        self._low_memory, self._mover = low_memory, mover
+        self._uses: OrderedDict[str, list[Use]] = OrderedDict()
+
+    def begin(self, owner: str) -> None:
+        """An owner begins: what an earlier one of that name used is history."""
+        with self._lock:
+            self._uses[owner] = []
+            self._uses.move_to_end(owner)
+            while len(self._uses) > _MOST_OWNERS:
+                self._uses.popitem(last=False)
+
+    def uses(self, owner: str) -> tuple[Use, ...]:
+        with self._lock:
+            return tuple(self._uses.get(owner, ()))
+
+    def hand_over(self, entry: Entry, hit: bool) -> Any:
+        """Give a pinned entry out: leased to the current owner, or to nobody. Unpins it."""
+        owner = current_owner()
+        with self._lock:
+            self._table.touched(entry, hit)
+            value = entry.value
+            if owner is not None and entry not in owner.held:
+                self.lease_to(owner, entry, hit)
+            leaving = [] if hit else self._over_limits()
+        self.let_go(leaving)
+        self.release(entry, was_in_use=False)
+        return value
+
+    def lease_to(self, owner: Owner, entry: Entry, hit: bool) -> None:
+        """Called under the pool's lock."""
+        if owner.hold(entry, partial(self.release, entry)):
+            entry.leases += 1
+            self._uses.setdefault(owner.name, []).append(_use(entry, hit))
+
+    def release(self, entry: Entry, was_in_use: bool = True) -> None:
+        """One user less. The last one lets a doomed entry go, or parks a large one."""
+        with self._lock:
+            entry.leases -= 1
+            last = entry.leases == 0 and not entry.moving and entry.live
+            leaving = [self._table.remove(entry)] if last and entry.doomed else []
+        self.let_go(leaving)
+        if last and was_in_use and self._low_memory.on and entry.size.total > PARK_FROM_BYTES:
+            self._mover.park(entry)
+
+    def keep_to_limits(self) -> int:
+        """Let the idle things go that are beyond low-memory mode's limits."""
+        with self._lock:
+            leaving = self._over_limits()
+        return self.let_go(leaving)
+
+    def let_go(self, leaving: list[Leaving]) -> int:
+        """Free what was removed; says how many. Call it without any lock."""
+        if not leaving:
+            return 0
+        freed = free(leaving)
+        with self._lock:
+            self._table.counters.removed += freed.removed
+            self._table.counters.freed_mb += freed.expected_mb
+        if freed.held_outside:
+            names = ", ".join(freed.held_outside)
+            logger.info("Let go, but still held outside the pool: %s", names)
+        return freed.removed
+
+    def _over_limits(self) -> list[Leaving]:
+        limits = self._low_memory.limits
+        found = {c.key: c for c in self._table.candidates(lambda device: device)}
+        leaving: list[Leaving] = []
+        for kind, most in ((Kind.MODEL, limits.models), (Kind.TOKENIZER, limits.tokenizers)):
+            if most is not None:
+                mine = [found[e.key] for e in self._table if e.identity.kind is kind]
+                idle = order(mine)
+                leaving += self._table.removed(c.key for c in idle[: max(0, len(idle) - most)])
+        return leaving
+
+
+def _use(entry: Entry, hit: bool) -> Use:
+    is_model = entry.identity.kind is Kind.MODEL
+    return Use(
+        key=entry.key,
+        kind=entry.identity.kind,
+        device=entry.size.device if is_model else None,
+        dtype=entry.size.dtype if is_model else None,
+        weights=entry.loaded.weights,
+        load_seconds=entry.loaded.seconds,
+        predicted_mb=entry.loaded.predicted_mb,
+        measured_mb=entry.size.total / 2**20 if is_model else None,
+        degraded=entry.loaded.degraded,
+        hit=hit,
+    )

@@ -1,0 +1,149 @@
+"""Making the thing: call the constructor, bring it to its device, measure it.
+
+When memory runs out there is a ladder: free what is idle on that device and try once more,
+then the next device that would do (reported as degraded), then a failure with the numbers.
+"""
+
+import time
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+from rpgen.errors import DoesNotFitError
+from rpgen.placement.choose import Placement
+from rpgen.pool.entry import Loaded, Size
+from rpgen.pool.keys import source_of
+from rpgen.pool.oom import OutOfMemory, out_of_memory
+from rpgen.pool.sizing import device_name, measure, torch_modules
+
+
+@dataclass(frozen=True)
+class Room:
+    """What a load may ask of the pool when memory runs out."""
+
+    make: Callable[[str], object]  # free what is idle on a device, and settle
+    elsewhere: Callable[[dict[str, str]], Placement | None]  # decide again without these
+    holders: Callable[[], str]  # who holds what, for the message
+
+
+def load_plain(constructor: Callable[..., Any]) -> Loaded:
+    """A resource or a tokenizer: no device, no ladder."""
+    started = time.perf_counter()
+    value = constructor()
+    return Loaded(value, measure(value), time.perf_counter() - started)
+
+
+def load_model(
+    constructor: Callable[..., Any], placement: Placement, asked_dtype: bool, room: Room
+) -> Loaded:
+    """A model on the device it was decided for, or on the next one that takes it."""
+    failed: dict[str, str] = {}
+    first, current = placement, placement
+    while True:
+        outcome = _two_tries(constructor, current, asked_dtype, room)
+        if isinstance(outcome, Loaded):
+            return replace(outcome, degraded=_degraded(first, current, failed))
+        failed[current.device] = "it ran out of memory while loading"
+        following = room.elsewhere(failed) if outcome.where != "host" else None
+        if following is None or following.device in failed:
+            raise _nowhere(failed, room) from outcome.error
+        current = following
+
+
+def _two_tries(
+    constructor: Callable[..., Any], placement: Placement, asked_dtype: bool, room: Room
+) -> Loaded | OutOfMemory:
+    for attempt in (1, 2):
+        try:
+            return _one_try(constructor, placement, asked_dtype)
+        except Exception as error:
+            ran_out = out_of_memory(error)
+            if ran_out is None or isinstance(error, DoesNotFitError):
+                raise
+            _release_frames(error)
+            if attempt == 2:
+                return ran_out
+        room.make(placement.device)
+    raise AssertionError("the second try returns or raises")
+
+
+def _one_try(constructor: Callable[..., Any], placement: Placement, asked_dtype: bool) -> Loaded:
+    source = source_of(constructor)
+    started = time.perf_counter()
+    if source is not None:
+        value = constructor(device=placement.device, dtype=_source_dtype(placement))
+    else:
+        value = constructor()
+        bring(value, placement.device, placement.dtype if asked_dtype else None)
+    seconds = time.perf_counter() - started
+    size = measure(value)
+    weights = dict(source.describe()).get("weights") if source else None
+    return Loaded(
+        value=value,
+        size=size if size.device else _placed(size, placement),
+        seconds=seconds,
+        placement=placement,
+        weights=str(weights) if weights else None,
+        predicted_mb=placement.needed_mb,
+        degraded=placement.degraded,
+    )
+
+
+def _source_dtype(placement: Placement) -> str | None:
+    """On the CPU half precision is only for those who ask: fp32 is what it computes well in."""
+    return placement.dtype or ("fp32" if placement.device == "cpu" else None)
+
+
+def _placed(size: Size, placement: Placement) -> Size:
+    """Something without tensors is where it was decided to be: nothing can tell otherwise."""
+    return replace(
+        size,
+        device=placement.device,
+        dtype=placement.dtype,
+        by_device={placement.device: size.total},
+    )
+
+
+def bring(value: Any, device: str, dtype: str | None) -> None:
+    """Move the torch modules in a value, in place. What can't be moved stays where it is:
+    quantised weights and models that are spread over several devices belong where they are."""
+    import sys
+
+    torch = sys.modules.get("torch")
+    for module in torch_modules(value):
+        if getattr(module, "is_quantized", False) or getattr(module, "hf_device_map", None):
+            continue
+        target = {"fp32": "float32", "fp16": "float16", "bf16": "bfloat16"}.get(dtype or "")
+        if target is not None:
+            module.to(device=device, dtype=getattr(torch, target))
+        elif any(device_name(p.device) != device for p in _tensors(module)):
+            module.to(device)
+
+
+def _tensors(module: Any) -> list[Any]:
+    return [*module.parameters(), *module.buffers()]
+
+
+def _release_frames(error: BaseException) -> None:
+    """The frames of a failed load hold half a model; without them it is freed."""
+    seen: set[int] = set()
+    link: BaseException | None = error
+    while link is not None and id(link) not in seen:
+        seen.add(id(link))
+        traceback.clear_frames(link.__traceback__)
+        link = link.__cause__ or link.__context__
+
+
+def _degraded(first: Placement, current: Placement, failed: dict[str, str]) -> str | None:
+    if not failed:
+        return current.degraded
+    return current.degraded or f"{first.device} was chosen: {failed[first.device]}"
+
+
+def _nowhere(failed: dict[str, str], room: Room) -> DoesNotFitError:
+    tried = "; ".join(f"{device}: {why}" for device, why in failed.items())
+    return DoesNotFitError(
+        f"The model could be loaded on no device ({tried}). {room.holders()} "
+        "Free something, take a smaller dtype, or use --weights tiny."
+    )

@@ -1,0 +1,221 @@
+"""Getting a thing that the tables don't know yet: join its load, or fly it.
+
+Everything here returns a pinned entry: its lease count is one higher than before, so that it
+can't go between being found and being handed over. Whoever called unpins it.
+
+    thread 1: request R -> flight for R -> decide cuda:0 -> flight for the identity -> load
+    thread 2: request R -> waits for thread 1's flight -> pinned by thread 1 on landing
+    thread 3: another request that decides the same identity -> waits for the inner flight
+"""
+
+import logging
+import threading
+from collections.abc import Callable, Hashable
+from dataclasses import replace
+from typing import Any
+
+from rpgen.errors import DoesNotFitError, ModelUnavailableError
+from rpgen.placement.choose import Placement
+from rpgen.placement.estimate import Needs
+from rpgen.pool.admission import Admission
+from rpgen.pool.entry import Entry, Identity, Kind, Loaded
+from rpgen.pool.flight import Flight, Flights
+from rpgen.pool.gate import Gate, needs_gate
+from rpgen.pool.keys import source_of
+from rpgen.pool.loading import Room, load_model, load_plain
+from rpgen.pool.oom import chain
+from rpgen.pool.table import Table
+from rpgen.pool.wanted import Wanted
+
+logger = logging.getLogger("rpgen.pool")
+
+_FINAL = {"RepositoryNotFoundError", "GatedRepoError", "RevisionNotFoundError"}
+"""Errors of huggingface_hub that the same request would meet again, by name: not imported."""
+
+
+class Obtain:
+    def __init__(self, table: Table, lock: threading.RLock, admission: Admission) -> None:
+        self._table, self._lock, self._admission = table, lock, admission
+        self.flights = Flights()
+        self._gate = Gate()
+        self._final: dict[Hashable, BaseException] = {}
+
+    def forget_failures(self) -> None:
+        self._final.clear()
+
+    def plain(
+        self, identity: Identity, constructor: Callable[..., Any], request: Hashable
+    ) -> tuple[Entry, bool]:
+        """A resource or a tokenizer, pinned, and whether it was there already."""
+
+        def fly() -> tuple[Entry, bool]:
+            gated = identity.kind is Kind.TOKENIZER and needs_gate(constructor)
+            with self._gate.passed(gated):
+                return self._insert(identity, self._timed(lambda: load_plain(constructor))), False
+
+        return self._single(request, identity, identity.plain_key, fly)
+
+    def model(self, wanted: Wanted, request: Hashable) -> tuple[Entry, bool]:
+        """A model, pinned, and whether it was there already."""
+        constructor = wanted.constructor
+        assert constructor is not None, "without a constructor there is nothing to obtain"
+        known = self._final.get(request)
+        if known is not None:
+            raise known.with_traceback(None)
+
+        def fly() -> tuple[Entry, bool]:
+            try:
+                return self._decide(wanted, constructor)
+            except Exception as error:
+                if source_of(constructor) is not None and _is_final(error):
+                    self._final[request] = error
+                raise
+
+        return self._single(request, None, wanted.identity.plain_key, fly)
+
+    def _decide(self, wanted: Wanted, constructor: Callable[..., Any]) -> tuple[Entry, bool]:
+        needs = wanted.needs()
+        there = self._find_placed(wanted, needs)
+        if there is not None:
+            return there, True
+        with self._gate.passed(needs_gate(constructor)):
+            return self._load_placed(wanted, needs, constructor)
+
+    def _find_placed(self, wanted: Wanted, needs: Needs) -> Entry | None:
+        """The entry that would be decided for now, so that a hit never waits at the gate."""
+        try:
+            placement = self._admission.peek(needs, wanted.preferences)
+        except DoesNotFitError:
+            return None  # room may be made for it once it is its turn
+        return self._find(wanted.placed(placement))
+
+    def _find(self, identity: Identity) -> Entry | None:
+        with self._lock:
+            entry = self._table.by_identity(identity)
+            if entry is not None:
+                entry.leases += 1
+            return entry
+
+    def _load_placed(
+        self, wanted: Wanted, needs: Needs, constructor: Callable[..., Any]
+    ) -> tuple[Entry, bool]:
+        placement, ticket = self._admission.admit(needs, wanted.preferences)
+        tickets = [ticket]
+        identity = wanted.placed(placement)
+
+        def elsewhere(failed: dict[str, str]) -> Placement | None:
+            if wanted.preferences.force_device:
+                return None
+            self._admission.release(tickets.pop())
+            tickets.append(-1)
+            try:
+                following, tickets[-1] = self._admission.admit(needs, wanted.preferences, failed)
+            except DoesNotFitError:
+                return None
+            return following
+
+        def fly() -> tuple[Entry, bool]:
+            logger.info("Selected optimal device for %s: %s", identity.plain_key, placement.device)
+            room = Room(self._admission.free_idle, elsewhere, self.holders)
+            loaded = self._timed(
+                lambda: load_model(constructor, placement, wanted.asked_dtype, room)
+            )
+            return self._insert(identity, loaded), False
+
+        try:
+            return self._single(identity, identity, identity.plain_key, fly)
+        finally:
+            self._admission.release(tickets[-1])
+
+    def _single(
+        self,
+        subject: Hashable,
+        identity: Identity | None,
+        label: str,
+        fly: Callable[[], tuple[Entry, bool]],
+    ) -> tuple[Entry, bool]:
+        """Whoever comes first flies; the others wait for the landing and get the same entry."""
+        with self._lock:
+            there = self._table.by_identity(identity) if identity else None
+            if there is not None:
+                there.leases += 1
+                return there, True
+            flight, ours = self.flights.join_or_start(subject, label)
+        return self._fly(flight, fly) if ours else (self._wait(flight), True)
+
+    def _fly(self, flight: Flight, fly: Callable[[], tuple[Entry, bool]]) -> tuple[Entry, bool]:
+        try:
+            entry, hit = fly()
+        except BaseException as error:
+            with self._lock:
+                flight.error = error
+                self.flights.landed(flight)
+            flight.done.set()
+            raise
+        with self._lock:
+            flight.entry = entry
+            entry.leases += flight.waiters
+            self.flights.landed(flight)
+        flight.done.set()
+        return entry, hit
+
+    def _wait(self, flight: Flight) -> Entry:
+        """The entry that the other thread got, pinned for us; its error, if it got one."""
+        try:
+            with self._gate.put_aside():
+                flight.done.wait()
+        except BaseException:
+            with self._lock:
+                if flight.entry is not None:
+                    flight.entry.leases -= 1
+                flight.waiters -= 1
+            raise
+        finally:
+            with self._lock:
+                self.flights.woken()
+        if flight.error is not None:
+            raise flight.error
+        assert flight.entry is not None, "a flight lands with an entry or an error"
+        return flight.entry
+
+    def _timed(self, load: Callable[[], Loaded]) -> Loaded:
+        with self._lock:
+            self._table.counters.misses += 1
+        loaded = load()
+        with self._lock:
+            self._table.counters.load_seconds += loaded.seconds
+        return loaded
+
+    def _insert(self, identity: Identity, loaded: Loaded) -> Entry:
+        """Under the identity it was asked to be, and under the one it turned out to be."""
+        actual = identity
+        if identity.kind is Kind.MODEL:
+            device = loaded.size.device or identity.device
+            actual = replace(identity, device=device, dtype=loaded.size.dtype or identity.dtype)
+        with self._lock:
+            there = self._table.by_identity(actual)
+            if there is not None and actual != identity:
+                there.leases += 1
+                return there
+            entry = self._table.insert(actual, loaded)
+            if identity.device == actual.device:
+                self._table.alias(entry, identity)
+            entry.leases += 1
+            return entry
+
+    def holders(self) -> str:
+        """Who holds what, for a message."""
+        with self._lock:
+            held = [
+                f"{e.key} {e.size.total / 2**20:.0f} MB on {e.size.device}"
+                + (" in use" if e.busy else "")
+                for e in self._table
+                if e.identity.kind is Kind.MODEL
+            ]
+        return f"In the pool: {', '.join(held)}." if held else "The pool holds no models."
+
+
+def _is_final(error: BaseException) -> bool:
+    """Whether asking again would fail again: not found, gated, broken."""
+    names = {cls.__name__ for link in chain(error) for cls in type(link).__mro__}
+    return isinstance(error, ModelUnavailableError) or bool(names & _FINAL)

@@ -1,0 +1,78 @@
+"""Who uses what: owners and their leases.
+
+An owner is a test file, or whatever else has a beginning and an end. The current one is a
+context variable; a thread that an owner's code starts has none of its own and counts as the
+only active owner's, if there is exactly one.
+"""
+
+import contextlib
+import threading
+from collections.abc import Callable, Iterator
+from contextvars import ContextVar
+from typing import Any
+
+from rpgen.pool.entry import Entry
+
+
+class Owner:
+    """A holder of leases. `held` maps an entry to what lets it go."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.held: dict[Entry, Callable[[], None]] = {}
+        self._closed = False
+        self._lock = threading.Lock()
+
+    def hold(self, entry: Entry, release: Callable[[], None]) -> bool:
+        """Take a lease over; False where the owner has ended or holds one already."""
+        with self._lock:
+            if self._closed or entry in self.held:
+                return False
+            self.held[entry] = release
+            return True
+
+    def let_go(self) -> None:
+        """Drop every lease and take no more; what was waiting for that goes now."""
+        with self._lock:
+            self._closed = True
+            releases = list(self.held.values())
+            self.held.clear()
+        for release in releases:
+            release()
+
+
+current: ContextVar[Owner | None] = ContextVar("rpgen_pool_owner", default=None)
+_active: list[Owner] = []
+_lock = threading.Lock()
+
+
+def current_owner() -> Owner | None:
+    """The owner of this context, else the only active one."""
+    found = current.get()
+    if found is None and len(_active) == 1:
+        with contextlib.suppress(IndexError):  # it ended in another thread just now
+            return _active[0]
+    return found
+
+
+@contextlib.contextmanager
+def owning(name: str) -> Iterator[Owner]:
+    """Make `name` the current owner; on leaving, its leases are dropped."""
+    owner = Owner(name)
+    with _lock:
+        _active.append(owner)
+    token = current.set(owner)
+    try:
+        yield owner
+    finally:
+        _reset(token)
+        with _lock:
+            _active.remove(owner)
+        owner.let_go()
+
+
+def _reset(token: Any) -> None:
+    try:
+        current.reset(token)
+    except ValueError:  # entered in one context and left in another, as some fixtures do
+        current.set(None)

@@ -1,0 +1,414 @@
+"""The pool: one instance of everything, shared by whoever asks.
+
+This file has the surface, and the hit, which is a lookup under a lock. What happens on a miss
+is in `obtain`, who has to go in `eviction` and `admission`, and how an entry lives in design.md.
+"""
+
+import contextlib
+import logging
+import os
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from rpgen.errors import UsageError
+from rpgen.families import Classification
+from rpgen.hardware.types import HardwareSnapshot
+from rpgen.placement.matrix import GUIDE, Matrix
+from rpgen.placement.preferences import ENVIRONMENT
+from rpgen.pool import error_report, execute, low_memory, statistics
+from rpgen.pool.admission import Admission
+from rpgen.pool.custody import Custody
+from rpgen.pool.entry import Entry, Identity, Kind, Use
+from rpgen.pool.eviction import too_old
+from rpgen.pool.keys import OptionsMemory
+from rpgen.pool.low_memory import LowMemory
+from rpgen.pool.memory import Budget, FreeMemory, HostFigures, Reservations, read_free
+from rpgen.pool.moving import Mover
+from rpgen.pool.obtain import Obtain
+from rpgen.pool.owner import Owner, current_owner, owning
+from rpgen.pool.reading import Reader, read_device_wish
+from rpgen.pool.surroundings import Surroundings
+from rpgen.pool.table import Table
+from rpgen.pool.views import View, details, entry_stats, explanation
+from rpgen.pool.wanted import Wanted
+
+logger = logging.getLogger("rpgen.pool")
+
+
+class ResourcePool:
+    """Models, tokenizers and anything else, made once and kept while memory allows.
+
+    Thread-safe. A constructor never runs under a lock, and a hit never waits for a load.
+    The parameters are for tests and for other machines than this one: how to look at the
+    hardware and its memory, the clock, and budgets in MB by device.
+    """
+
+    def __init__(
+        self,
+        *,
+        snapshot: Callable[[], HardwareSnapshot] | None = None,
+        free_memory: FreeMemory | None = None,
+        host: Callable[[], HostFigures] | None = None,
+        classify: Callable[[str], Classification | None] | None = None,
+        clock: Callable[[], float] = time.monotonic,
+        budgets_mb: Mapping[str, float] | None = None,
+        matrix: Matrix = GUIDE,
+    ) -> None:
+        self._lock = threading.RLock()
+        self._clock = clock
+        self._table = Table(clock)
+        self._requests = self._table.requests
+        self._counters = self._table.counters
+        self._options = OptionsMemory()
+        self._around = Surroundings(snapshot, host, classify)
+        self._reservations = Reservations()
+        budget = Budget(free_memory or read_free, self._reservations, budgets_mb)
+        self._admission = Admission(
+            self._table, self._lock, budget, self._reservations, self._around.snapshot, matrix
+        )
+        self._obtain = Obtain(self._table, self._lock, self._admission)
+        self._mover = Mover(self._table, self._lock, self._admission.free_idle)
+        self._reader = Reader(self._around.classify, matrix)
+        self._low_memory = LowMemory()
+        self._custody = Custody(self._table, self._lock, self._low_memory, self._mover)
+        self.resources = View(self._table, self._lock, _value, Kind.RESOURCE)
+        self.models = View(self._table, self._lock, _value, Kind.MODEL)
+        self.tokenizers = View(self._table, self._lock, _value, Kind.TOKENIZER)
+        self._stats = View(self._table, self._lock, lambda e: entry_stats(e, self._clock()))
+        self.look_at_memory()
+
+    # Getting things
+
+    def get_resource(
+        self,
+        resource_type: str,
+        resource_id: str | None = None,
+        constructor: Callable[[], Any] | None = None,
+    ) -> Any:
+        """The resource, made by `constructor` if it isn't there; None only without either."""
+        request = (resource_type, resource_id)
+        owner = current_owner()
+        with self._lock:
+            entry = self._requests.get(request)
+            if entry is not None:
+                self._counters.hits += 1
+                entry.hits += 1
+                entry.last_used = self._clock()
+                if owner is not None and entry not in owner.held:
+                    self._custody.lease_to(owner, entry, True)
+                return entry.value
+        if constructor is None:
+            return self._count_miss()
+        identity = Identity(Kind.RESOURCE, resource_type, resource_id)
+        return self._custody.hand_over(*self._pinned_plain(identity, constructor, request))
+
+    def get_tokenizer(
+        self, model_type: str, model_name: str, constructor: Callable[[], Any] | None = None
+    ) -> Any:
+        """The tokenizer (or processor); as `get_resource`."""
+        options = self._options.of(constructor)
+        request = (model_type, model_name, options)
+        owner = current_owner()
+        with self._lock:
+            entry = self._requests.get(request)
+            if entry is None and constructor is None:
+                entry = next(iter(self._table.named(Kind.TOKENIZER, model_type, model_name)), None)
+            if entry is not None:
+                self._counters.hits += 1
+                self._counters.loads_avoided += 1
+                entry.hits += 1
+                entry.last_used = self._clock()
+                if owner is not None and entry not in owner.held:
+                    self._custody.lease_to(owner, entry, True)
+                return entry.value
+        if constructor is None:
+            return self._count_miss()
+        identity = Identity(Kind.TOKENIZER, model_type, model_name, options=options)
+        return self._custody.hand_over(*self._pinned_plain(identity, constructor, request))
+
+    def get_model(
+        self,
+        model_type: str,
+        model_name: str,
+        constructor: Callable[..., Any] | None = None,
+        hardware_preferences: Mapping[str, Any] | None = None,
+    ) -> Any:
+        """The model on the device that was decided for it, in eval mode or as it was made.
+
+        `constructor` takes no arguments, or is a bound method of a checkpoint, which is called
+        with device and dtype. Its error is raised as it is. None only where there is neither
+        an entry nor a constructor.
+        """
+        request = self._request(model_type, model_name, constructor, hardware_preferences)
+        owner = current_owner()
+        with self._lock:
+            entry = self._requests.get(request)
+            if entry is not None and not entry.moving and entry.home is None:
+                self._counters.hits += 1
+                self._counters.loads_avoided += 1
+                entry.hits += 1
+                entry.last_used = self._clock()
+                if owner is not None and entry not in owner.held:
+                    self._custody.lease_to(owner, entry, True)
+                return entry.value
+        pinned = self._pinned_model(request, constructor, hardware_preferences)
+        return None if pinned is None else self._custody.hand_over(*pinned)
+
+    @contextlib.contextmanager
+    def lease(
+        self,
+        model_type: str,
+        model_name: str,
+        constructor: Callable[..., Any] | None = None,
+        hardware_preferences: Mapping[str, Any] | None = None,
+    ) -> Iterator[Any]:
+        """The model, in use until the block is left: it is not evicted, cleaned or moved."""
+        request = self._request(model_type, model_name, constructor, hardware_preferences)
+        pinned = self._pinned_model(request, constructor, hardware_preferences)
+        if pinned is None:
+            raise UsageError(f"The pool has no {model_type}:{model_name}; pass a constructor")
+        entry, hit = pinned
+        with self._lock:
+            entry.leases += 1
+        try:
+            yield self._custody.hand_over(entry, hit)
+        finally:
+            self._custody.release(entry)
+
+    @contextlib.contextmanager
+    def owner(self, name: str) -> Iterator[Owner]:
+        """Let everything got in this block be in use until the block is left."""
+        self._custody.begin(name)
+        with owning(name) as owner:
+            yield owner
+
+    def uses(self, owner: str) -> tuple[Use, ...]:
+        """What an owner got, in order; also after it has ended."""
+        return self._custody.uses(owner)
+
+    def expect(self, keys: Sequence[str]) -> None:
+        """What will be asked for from here on (`type:name`), so that eviction can look ahead."""
+        with self._lock:
+            self._table.plan = tuple(keys)
+
+    # Letting go
+
+    def cleanup_unused_resources(self, max_age_minutes: float = 30) -> int:
+        """Let go of what is idle and older; returns how many went."""
+        oldest = 60 * self._low_memory.cleanup_minutes(max_age_minutes)
+        pressed = self._around.under_pressure()
+        with self._lock:
+            found = self._table.candidates(lambda device: device)
+            old = too_old(
+                found,
+                self._clock(),
+                oldest,
+                under_pressure=pressed,
+                large=low_memory.LARGE_BYTES,
+            )
+            leaving = self._table.removed(candidate.key for candidate in old)
+            self._counters.cleanup_runs += 1
+        return self._custody.let_go(leaving)
+
+    def clear(self) -> None:
+        """Let go of everything; what is in use goes with its last release."""
+        self._obtain.forget_failures()
+        with self._lock:
+            leaving = []
+            for entry in self._table:
+                if entry.busy:
+                    entry.doomed = True
+                else:
+                    leaving.append(self._table.remove(entry))
+        self._custody.let_go(leaving)
+
+    def move_model_to_device(self, model_type: str, model_name: str, device: str) -> bool:
+        """Move the model, its key and its accounting.
+
+        False where the pool has no such model, or somebody else is using it.
+        """
+        owner = current_owner()
+        wish = read_device_wish(device)
+        with self._lock:
+            found = self._table.named(Kind.MODEL, model_type, model_name)
+            entry = next((e for e in found if e.size.device != wish), found[0] if found else None)
+            mine = 1 if entry is not None and owner is not None and entry in owner.held else 0
+        if entry is None:
+            logger.warning("No model %s:%s to move to %s", model_type, model_name, wish)
+            return False
+        moved = entry.size.device == wish or self._mover.move(entry, wish, mine)
+        if not moved:
+            logger.warning("%s is in use and stays on %s", entry.key, entry.size.device)
+        return moved
+
+    # Looking
+
+    def get_stats(self) -> dict[str, Any]:
+        """Everything the guide lists; callable at any time, from any thread."""
+        with self._lock:
+            stats = statistics.pool_part(list(self._table), self._counters, self._clock())
+        stats["low_memory_mode"] = self.low_memory_mode
+        stats["system_memory"] = statistics.system_memory(
+            self._around.host, self._around.under_pressure
+        )
+        stats["cpu"] = statistics.cpu()
+        stats["cuda_memory"] = statistics.cuda_memory()
+        stats["hardware"] = statistics.other_hardware(self._around.known_snapshot)
+        stats["component_status"] = statistics.components()
+        return stats
+
+    def summary(self) -> dict[str, Any]:
+        """The short form that a generated test prints at its end."""
+        with self._lock:
+            stats = statistics.pool_part(list(self._table), self._counters, self._clock())
+        memory = statistics.system_memory(self._around.host, lambda: False)
+        return {
+            "hits": stats["hits"],
+            "misses": stats["misses"],
+            "memory_usage_mb": round(stats["memory_usage_mb"], 1),
+            "cached_models": stats["cached_models"],
+            "low_memory_mode": self.low_memory_mode,
+            "system_memory": {
+                name: memory[name] for name in ("available_mb", "percent_used") if name in memory
+            },
+        }
+
+    def get_resource_details(self, resource_key: str) -> dict[str, Any] | None:
+        """All that is known of one entry; None where there is none."""
+        with self._lock:
+            entry = self._table.by_key(resource_key)
+            return details(entry, self._clock()) if entry else None
+
+    def explain(self, resource_key: str) -> str | None:
+        """Why a model is where it is, and what else was considered; None where there is none."""
+        with self._lock:
+            entry = self._table.by_key(resource_key)
+            return explanation(entry) if entry else None
+
+    def get_recommended_device(self, model_type: str, model_family: str | None = None) -> str:
+        """The device that a model of this type would get now, its size unknown."""
+        preferences = {"model_family": model_family or model_type}
+        request = (model_type, None, (), os.environ.get(ENVIRONMENT), None)
+        wanted = self._reader.wanted(request, None, preferences)
+        return self._admission.peek(wanted.needs(), wanted.preferences).device
+
+    @property
+    def available_memory_mb(self) -> float:
+        """What the host can give now, under the limits of this process."""
+        return self._around.host().available_mb
+
+    @property
+    def low_memory_mode(self) -> bool:
+        return self._low_memory.on
+
+    def check_memory_pressure(self) -> bool:
+        """Whether the host is short of memory; may switch low-memory mode on."""
+        self.look_at_memory()
+        pressed = self._around.under_pressure()
+        if pressed:
+            logger.warning("Memory is short: %.1f MB available", self.available_memory_mb)
+        return pressed
+
+    def look_at_memory(self) -> None:
+        self._low_memory.look(self._around.host_or_none())
+
+    def enable_low_memory_mode(self) -> None:
+        """Shorter clean-up, large models to the CPU after use, fewer idle things kept."""
+        self._low_memory.enable("it was asked for")
+        self._custody.keep_to_limits()
+
+    def disable_low_memory_mode(self) -> None:
+        self._low_memory.disable()
+
+    def generate_error_report(
+        self,
+        model_name: str,
+        hardware_type: str,
+        error_message: str,
+        stack_trace: str | None = None,
+    ) -> dict[str, Any]:
+        """What failed where, with recommendations and alternatives."""
+        return error_report.error_report(
+            model_name, hardware_type, error_message, stack_trace, self._around.classify
+        )
+
+    def save_error_report(
+        self, report: dict[str, Any], output_dir: str | os.PathLike[str] = "./hardware_reports"
+    ) -> Path:
+        return error_report.save_error_report(report, output_dir)
+
+    def execute_concurrent(self, jobs: Sequence[tuple[Any, Any]]) -> list[Any]:
+        """Run (model, inputs) pairs at the same time; results in order, failures as dicts."""
+        return execute.execute_concurrent(jobs)
+
+    # What a miss has in common
+
+    def _request(
+        self,
+        model_type: str,
+        model_name: str,
+        constructor: Callable[..., Any] | None,
+        hardware_preferences: Mapping[str, Any] | None,
+    ) -> tuple[Any, ...]:
+        """What is remembered as meaning an entry. As cheap as can be: every hit makes one."""
+        return (
+            model_type,
+            model_name,
+            self._options.of(constructor),
+            os.environ.get(ENVIRONMENT),
+            repr(hardware_preferences) if hardware_preferences else None,
+        )
+
+    def _pinned_model(
+        self,
+        request: tuple[Any, ...],
+        constructor: Callable[..., Any] | None,
+        hardware_preferences: Mapping[str, Any] | None,
+    ) -> tuple[Entry, bool] | None:
+        """The entry of a request, pinned, and whether it was there; None if it can't be made."""
+        wanted = self._reader.wanted(request, constructor, hardware_preferences)
+        entry = self._pinned_if_there(wanted, request)
+        hit = entry is not None
+        if entry is None and constructor is None:
+            self._count_miss()
+            return None
+        if entry is None:
+            entry, hit = self._obtain.model(wanted, request)
+        try:
+            self._mover.bring_home(entry)
+        except BaseException:
+            self._custody.release(entry, was_in_use=False)
+            raise
+        if constructor is not None:
+            with self._lock:
+                self._table.remember(entry, request, wanted.names_device)
+        return entry, hit
+
+    def _pinned_if_there(self, wanted: Wanted, request: tuple[Any, ...]) -> Entry | None:
+        with self._lock:
+            entry = self._requests.get(request)
+            if entry is None and wanted.constructor is None:
+                found = self._table.named(Kind.MODEL, wanted.identity.type, wanted.identity.name)
+                entry = next((e for e in found if wanted.accepts(e)), None)
+            if entry is not None:
+                entry.leases += 1
+            return entry
+
+    def _pinned_plain(
+        self, identity: Identity, constructor: Callable[[], Any], request: tuple[Any, ...]
+    ) -> tuple[Entry, bool]:
+        entry, hit = self._obtain.plain(identity, constructor, request)
+        with self._lock:
+            self._table.remember(entry, request)
+        return entry, hit
+
+    def _count_miss(self) -> None:
+        with self._lock:
+            self._counters.misses += 1
+
+
+def _value(entry: Entry) -> Any:
+    return entry.value

@@ -1,0 +1,89 @@
+"""Reading a request for a model: preferences, family, what is known of its size."""
+
+import logging
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from rpgen.errors import UsageError
+from rpgen.families import Classification, Family
+from rpgen.placement.estimate import Needs, WeightFigures
+from rpgen.placement.matrix import Matrix
+from rpgen.placement.preferences import Preferences, merged, parse, parse_device
+from rpgen.pool.entry import Identity, Kind
+from rpgen.pool.keys import source_of
+from rpgen.pool.wanted import Wanted
+
+logger = logging.getLogger("rpgen.pool")
+
+
+class Reader:
+    def __init__(self, classify: Callable[[str], Classification | None], matrix: Matrix) -> None:
+        self._classify = classify
+        self._matrix = matrix
+        self._complained: set[str] = set()
+
+    def wanted(
+        self,
+        request: tuple[Any, ...],
+        constructor: Callable[..., Any] | None,
+        hardware_preferences: Mapping[str, Any] | None,
+    ) -> Wanted:
+        """`request` is what the pool remembers: type, name, options, environment, wishes."""
+        model_type, model_name, options, environment, _ = request
+        preferences = self._preferences(hardware_preferences, environment)
+        return Wanted(
+            identity=Identity(Kind.MODEL, str(model_type), model_name, options=options),
+            constructor=constructor,
+            preferences=preferences,
+            needs=lambda: self._needs(str(model_type), model_name, constructor, preferences),
+        )
+
+    def _preferences(
+        self, callers: Mapping[str, Any] | None, environment: str | None
+    ) -> Preferences:
+        """What the environment says wrongly is left out with a warning; a caller is told."""
+        try:
+            return merged(callers, environment)
+        except UsageError as error:
+            if not environment:
+                raise
+            found = parse(callers)
+            if environment not in self._complained:
+                self._complained.add(environment)
+                logger.warning("TEST_HARDWARE_PREFERENCES is left out: %s", error)
+            return found
+
+    def _needs(
+        self,
+        model_type: str,
+        model_name: str | None,
+        constructor: Callable[..., Any] | None,
+        preferences: Preferences,
+    ) -> Needs:
+        """The caller's word on the family first, then the type, then what the name tells."""
+        source = source_of(constructor)
+        architecture = getattr(source, "model_type", None)
+        if architecture is None and model_type in self._matrix.models:
+            architecture = model_type
+        family = preferences.family or (Family(model_type) if model_type in list(Family) else None)
+        if (family is None or architecture is None) and model_name:
+            found = self._classify(model_name)
+            family = family or (found.family if found else None)
+            architecture = architecture or (found.model_type if found else None)
+        figures = source.estimate() if source else None
+        return Needs(
+            family=family,
+            model_type=architecture,
+            figures=figures if isinstance(figures, WeightFigures) else None,
+        )
+
+
+def read_device_wish(device: str) -> str:
+    """The torch device that somebody names for a move. UsageError where it is none."""
+    request = parse_device(device)
+    if request is None:
+        raise UsageError("Name the device to move to: cpu, cuda, cuda:1, mps")
+    name = "cuda" if request.backend == "rocm" else str(request.backend)
+    if name in ("cpu", "mps"):
+        return name
+    return f"{name}:{request.index or 0}"

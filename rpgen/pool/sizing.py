@@ -1,0 +1,115 @@
+"""How many bytes a thing holds, measured. torch is used only where it is imported already.
+
+A model's memory is that of the storages under its parameters and buffers, each counted once:
+tied weights share one, a view holds the whole. Quantised tensors are opened up.
+"""
+
+import sys
+from collections.abc import Iterable, Iterator
+from types import ModuleType
+from typing import Any
+
+from rpgen.pool.entry import Size
+
+_DTYPES = {
+    "torch.float32": "fp32", "torch.float16": "fp16", "torch.bfloat16": "bf16",
+    "torch.float64": "fp64", "torch.int8": "int8", "torch.uint8": "uint8",
+    "torch.qint8": "int8", "torch.quint8": "int8",
+}  # fmt: skip
+
+
+def measure(value: Any) -> Size:
+    """The memory of any value, and how it was found."""
+    modules = torch_modules(value)
+    if modules:
+        return _tensors_size(t for module in modules for t in _module_tensors(module))
+    if isinstance(value, ModuleType):
+        return Size(0, "a Python module, not counted")
+    array_bytes = getattr(value, "nbytes", None)
+    if isinstance(array_bytes, int):
+        return Size(array_bytes, "array bytes")
+    return Size(sys.getsizeof(value), "the object alone, without what it refers to")
+
+
+def torch_modules(value: Any) -> list[Any]:
+    """The torch modules in a value: itself, a pipeline's model, or the members of a container."""
+    torch = sys.modules.get("torch")
+    module_type = getattr(getattr(torch, "nn", None), "Module", None)
+    if module_type is None:
+        return []
+    members: Iterable[Any] = [value]
+    if isinstance(value, dict):
+        members = value.values()
+    elif isinstance(value, (list, tuple)):
+        members = value
+    found = []
+    for member in members:
+        inside = member if isinstance(member, module_type) else getattr(member, "model", None)
+        if isinstance(inside, module_type):
+            found.append(inside)
+    return found
+
+
+def _tensors_size(tensors: Iterable[Any]) -> Size:
+    storages: dict[tuple[str, int], int] = {}
+    dtypes: dict[str, int] = {}
+    for tensor in tensors:
+        device = device_name(tensor.device)
+        if device == "meta":
+            continue
+        storage = tensor.untyped_storage()
+        place = (device, storage.data_ptr())
+        size = storage.nbytes()
+        if size and place not in storages:
+            dtypes[str(tensor.dtype)] = dtypes.get(str(tensor.dtype), 0) + size
+        storages[place] = max(size, storages.get(place, 0))
+    by_device: dict[str, int] = {}
+    for (device, _), size in storages.items():
+        by_device[device] = by_device.get(device, 0) + size
+    dtype = max(dtypes, key=lambda name: dtypes[name], default=None)
+    return Size(
+        total=sum(by_device.values()),
+        method="storages of parameters and buffers",
+        by_device=by_device,
+        device=max(by_device, key=lambda name: by_device[name], default=None),
+        dtype=_DTYPES.get(dtype, dtype.removeprefix("torch.")) if dtype else None,
+    )
+
+
+def _module_tensors(module: Any) -> Iterator[Any]:
+    for tensor in (*module.parameters(), *module.buffers()):
+        yield from _opened(tensor)
+    for part in module.modules():
+        yield from _packed(part)
+
+
+def _opened(tensor: Any) -> Iterator[Any]:
+    """The plain tensors inside: of a wrapper subclass, and beside a bitsandbytes parameter."""
+    flatten = getattr(tensor, "__tensor_flatten__", None)
+    if flatten is not None:
+        for name in flatten()[0]:
+            yield from _opened(getattr(tensor, name))
+        return
+    yield tensor
+    beside = [getattr(tensor, "SCB", None)]
+    state = getattr(tensor, "quant_state", None)
+    beside += [getattr(state, name, None) for name in ("absmax", "code", "offset")]
+    for other in beside:
+        if hasattr(other, "untyped_storage"):
+            yield other
+
+
+def _packed(module: Any) -> Iterator[Any]:
+    """Weights that torch's own quantised layers keep in a packed object, not a parameter."""
+    packed = vars(module).get("_packed_params") or getattr(module, "_modules", {}).get(
+        "_packed_params"
+    )
+    unpack = getattr(packed, "_weight_bias", None)
+    if unpack is not None:
+        yield from (tensor for tensor in unpack() if tensor is not None)
+
+
+def device_name(device: Any) -> str:
+    """The same word for the same device: torch's "cuda" is "cuda:0"."""
+    name = str(device)
+    return f"{name}:0" if name in ("cuda", "xpu") else name

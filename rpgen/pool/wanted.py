@@ -1,0 +1,51 @@
+"""A request for a model, read."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+from rpgen.placement.choose import Placement
+from rpgen.placement.estimate import Needs
+from rpgen.placement.preferences import Preferences
+from rpgen.pool.entry import Entry, Identity
+from rpgen.pool.keys import source_of
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What is asked for. `identity` has no device and dtype yet: they are to be decided.
+
+    `needs` is worked out on a miss only: it may read a checkpoint's headers.
+    """
+
+    identity: Identity
+    constructor: Callable[..., Any] | None
+    preferences: Preferences
+    needs: Callable[[], Needs]
+
+    def placed(self, placement: Placement) -> Identity:
+        """On the CPU a source that isn't asked for a dtype gives fp32; say so at once."""
+        plain = placement.device == "cpu" and source_of(self.constructor) is not None
+        dtype = placement.dtype or ("fp32" if plain else None)
+        return replace(self.identity, device=placement.device, dtype=dtype)
+
+    def accepts(self, entry: Entry) -> bool:
+        """Whether an entry will do for somebody who can't make another."""
+        device, precision = self.preferences.device, self.preferences.precision
+        where = entry.home or entry.size.device or "cpu"
+        kind, _, index = where.partition(":")
+        there = device is None or (
+            str(device.backend) == kind
+            and str(device.index if device.index is not None else index) == index
+        )
+        return there and precision in (None, entry.size.dtype)
+
+    @property
+    def names_device(self) -> bool:
+        return self.preferences.device is not None
+
+    @property
+    def asked_dtype(self) -> bool:
+        """Whether an opaque constructor's model is to be converted: only on somebody's wish."""
+        wishes = self.preferences
+        return bool(wishes.precision or wishes.mixed_precision or wishes.force_low_memory)
