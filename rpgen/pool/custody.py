@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any
 
 from rpgen.pool.cleanup import Leaving, free
-from rpgen.pool.entry import Entry, Kind, Use
+from rpgen.pool.entry import Entry, Got, Kind, Use
 from rpgen.pool.eviction import order
 from rpgen.pool.low_memory import LowMemory
 from rpgen.pool.moving import PARK_FROM_BYTES, Mover
@@ -39,24 +39,24 @@ class Custody:
         with self._lock:
             return tuple(self._uses.get(owner, ()))
 
-    def hand_over(self, entry: Entry, hit: bool) -> Any:
+    def hand_over(self, got: Got) -> Any:
         """Give a pinned entry out: leased to the current owner, or to nobody. Unpins it."""
-        owner = current_owner()
+        owner, entry = current_owner(), got.entry
         with self._lock:
-            self._table.touched(entry, hit)
+            self._table.touched(entry, got.hit)
             value = entry.value
             if owner is not None and entry not in owner.held:
-                self.lease_to(owner, entry, hit)
-            leaving = [] if hit else self._over_limits()
+                self.lease_to(owner, got)
+            leaving = [] if got.hit else self._over_limits()
         self.let_go(leaving)
         self.release(entry, was_in_use=False)
         return value
 
-    def lease_to(self, owner: Owner, entry: Entry, hit: bool) -> None:
+    def lease_to(self, owner: Owner, got: Got) -> None:
         """Called under the pool's lock."""
-        if owner.hold(entry, partial(self.release, entry)):
-            entry.leases += 1
-            self._uses.setdefault(owner.name, []).append(_use(entry, hit))
+        if owner.hold(got.entry, partial(self.release, got.entry)):
+            got.entry.leases += 1
+            self._uses.setdefault(owner.name, []).append(_use(got))
 
     def release(self, entry: Entry, was_in_use: bool = True) -> None:
         """One user less. The last one lets a doomed entry go, or parks a large one."""
@@ -99,7 +99,8 @@ class Custody:
         return leaving
 
 
-def _use(entry: Entry, hit: bool) -> Use:
+def _use(got: Got) -> Use:
+    entry = got.entry
     is_model = entry.identity.kind is Kind.MODEL
     return Use(
         key=entry.key,
@@ -110,6 +111,6 @@ def _use(entry: Entry, hit: bool) -> Use:
         load_seconds=entry.loaded.seconds,
         predicted_mb=entry.loaded.predicted_mb,
         measured_mb=entry.size.total / 2**20 if is_model else None,
-        degraded=entry.loaded.degraded,
-        hit=hit,
+        degraded=got.degraded,
+        hit=got.hit,
     )

@@ -67,6 +67,14 @@ class Loaded:
     device_delta_mb: float | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """How a request came to mean an entry: whether it named a device, and what it lost."""
+
+    names_device: bool = False
+    degraded: str | None = None
+
+
 @dataclass(eq=False, slots=True)
 class Entry:
     """One thing in the pool. Changed only under the pool's lock.
@@ -74,8 +82,8 @@ class Entry:
     `leases` counts who uses it now; `doomed` says that it goes with the last of them. `home`
     is the device it belongs on while low-memory mode keeps it on the CPU, and `moving` says
     that it is between devices.
-    `identities` and `requests` are the names under which the table knows it; a request is
-    True where it named its device, so that it ends when the entry moves elsewhere.
+    `identities` and `requests` are the names under which the table knows it; a request that
+    named its device ends when the entry moves elsewhere.
     """
 
     identity: Identity
@@ -92,11 +100,20 @@ class Entry:
     home: str | None = None
     size: Size = field(default_factory=lambda: Size(0, "not measured"))
     identities: set[Identity] = field(default_factory=set)
-    requests: dict[Hashable, bool] = field(default_factory=dict)
+    requests: dict[Hashable, Asked] = field(default_factory=dict)
 
     @property
     def busy(self) -> bool:
         return self.leases > 0 or self.moving
+
+
+@dataclass(frozen=True)
+class Got:
+    """A pinned entry, whether it was there already, and what this request did not get."""
+
+    entry: Entry
+    hit: bool
+    degraded: str | None = None
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from collections.abc import Hashable
 from dataclasses import dataclass, field
 
 from rpgen.errors import UsageError
-from rpgen.pool.entry import Entry
+from rpgen.pool.entry import Got
 
 
 @dataclass(eq=False)
@@ -21,7 +21,7 @@ class Flight:
     thread: int = field(default_factory=threading.get_ident)
     done: threading.Event = field(default_factory=threading.Event)
     waiters: int = 0
-    entry: Entry | None = None
+    got: Got | None = None
     error: BaseException | None = None
 
 

@@ -18,7 +18,7 @@ from rpgen.errors import DoesNotFitError, ModelUnavailableError
 from rpgen.placement.choose import Placement
 from rpgen.placement.estimate import Needs
 from rpgen.pool.admission import Admission
-from rpgen.pool.entry import Entry, Identity, Kind, Loaded
+from rpgen.pool.entry import Got, Identity, Kind, Loaded
 from rpgen.pool.flight import Flight, Flights
 from rpgen.pool.gate import Gate, needs_gate
 from rpgen.pool.keys import source_of
@@ -43,27 +43,25 @@ class Obtain:
     def forget_failures(self) -> None:
         self._final.clear()
 
-    def plain(
-        self, identity: Identity, constructor: Callable[..., Any], request: Hashable
-    ) -> tuple[Entry, bool]:
-        """A resource or a tokenizer, pinned, and whether it was there already."""
+    def plain(self, identity: Identity, constructor: Callable[..., Any], request: Hashable) -> Got:
+        """A resource or a tokenizer, pinned."""
 
-        def fly() -> tuple[Entry, bool]:
+        def fly() -> Got:
             gated = identity.kind is Kind.TOKENIZER and needs_gate(constructor)
             with self._gate.passed(gated):
-                return self._insert(identity, self._timed(lambda: load_plain(constructor))), False
+                return self._insert(identity, self._timed(lambda: load_plain(constructor)))
 
         return self._single(request, identity, identity.plain_key, fly)
 
-    def model(self, wanted: Wanted, request: Hashable) -> tuple[Entry, bool]:
-        """A model, pinned, and whether it was there already."""
+    def model(self, wanted: Wanted, request: Hashable) -> Got:
+        """A model, pinned."""
         constructor = wanted.constructor
         assert constructor is not None, "without a constructor there is nothing to obtain"
         known = self._final.get(request)
         if known is not None:
             raise known.with_traceback(None)
 
-        def fly() -> tuple[Entry, bool]:
+        def fly() -> Got:
             try:
                 return self._decide(wanted, constructor)
             except Exception as error:
@@ -73,32 +71,28 @@ class Obtain:
 
         return self._single(request, None, wanted.identity.plain_key, fly)
 
-    def _decide(self, wanted: Wanted, constructor: Callable[..., Any]) -> tuple[Entry, bool]:
+    def _decide(self, wanted: Wanted, constructor: Callable[..., Any]) -> Got:
         needs = wanted.needs()
         there = self._find_placed(wanted, needs)
         if there is not None:
-            return there, True
+            return there
         with self._gate.passed(needs_gate(constructor)):
             return self._load_placed(wanted, needs, constructor)
 
-    def _find_placed(self, wanted: Wanted, needs: Needs) -> Entry | None:
+    def _find_placed(self, wanted: Wanted, needs: Needs) -> Got | None:
         """The entry that would be decided for now, so that a hit never waits at the gate."""
         try:
             placement = self._admission.peek(needs, wanted.preferences)
         except DoesNotFitError:
             return None  # room may be made for it once it is its turn
-        return self._find(wanted.placed(placement))
-
-    def _find(self, identity: Identity) -> Entry | None:
         with self._lock:
-            entry = self._table.by_identity(identity)
-            if entry is not None:
-                entry.leases += 1
-            return entry
+            entry = self._table.by_identity(wanted.placed(placement))
+            if entry is None:
+                return None
+            entry.leases += 1
+            return Got(entry, True, placement.degraded)
 
-    def _load_placed(
-        self, wanted: Wanted, needs: Needs, constructor: Callable[..., Any]
-    ) -> tuple[Entry, bool]:
+    def _load_placed(self, wanted: Wanted, needs: Needs, constructor: Callable[..., Any]) -> Got:
         placement, ticket = self._admission.admit(needs, wanted.preferences)
         tickets = [ticket]
         identity = wanted.placed(placement)
@@ -114,16 +108,18 @@ class Obtain:
                 return None
             return following
 
-        def fly() -> tuple[Entry, bool]:
+        def fly() -> Got:
             logger.info("Selected optimal device for %s: %s", identity.plain_key, placement.device)
             room = Room(self._admission.free_idle, elsewhere, self.holders)
             loaded = self._timed(
                 lambda: load_model(constructor, placement, wanted.asked_dtype, room)
             )
-            return self._insert(identity, loaded), False
+            return self._insert(identity, loaded)
 
         try:
-            return self._single(identity, identity, identity.plain_key, fly)
+            got = self._single(identity, identity, identity.plain_key, fly)
+            fell = got.entry.loaded.degraded if got.entry.size.device != placement.device else None
+            return replace(got, degraded=got.degraded or placement.degraded or fell)
         finally:
             self._admission.release(tickets[-1])
 
@@ -132,20 +128,20 @@ class Obtain:
         subject: Hashable,
         identity: Identity | None,
         label: str,
-        fly: Callable[[], tuple[Entry, bool]],
-    ) -> tuple[Entry, bool]:
+        fly: Callable[[], Got],
+    ) -> Got:
         """Whoever comes first flies; the others wait for the landing and get the same entry."""
         with self._lock:
             there = self._table.by_identity(identity) if identity else None
             if there is not None:
                 there.leases += 1
-                return there, True
+                return Got(there, True)
             flight, ours = self.flights.join_or_start(subject, label)
-        return self._fly(flight, fly) if ours else (self._wait(flight), True)
+        return self._fly(flight, fly) if ours else self._wait(flight)
 
-    def _fly(self, flight: Flight, fly: Callable[[], tuple[Entry, bool]]) -> tuple[Entry, bool]:
+    def _fly(self, flight: Flight, fly: Callable[[], Got]) -> Got:
         try:
-            entry, hit = fly()
+            got = fly()
         except BaseException as error:
             with self._lock:
                 flight.error = error
@@ -153,21 +149,21 @@ class Obtain:
             flight.done.set()
             raise
         with self._lock:
-            flight.entry = entry
-            entry.leases += flight.waiters
+            flight.got = got
+            got.entry.leases += flight.waiters
             self.flights.landed(flight)
         flight.done.set()
-        return entry, hit
+        return got
 
-    def _wait(self, flight: Flight) -> Entry:
-        """The entry that the other thread got, pinned for us; its error, if it got one."""
+    def _wait(self, flight: Flight) -> Got:
+        """What the other thread got, pinned for us; its error, if it got one."""
         try:
             with self._gate.put_aside():
                 flight.done.wait()
         except BaseException:
             with self._lock:
-                if flight.entry is not None:
-                    flight.entry.leases -= 1
+                if flight.got is not None:
+                    flight.got.entry.leases -= 1
                 flight.waiters -= 1
             raise
         finally:
@@ -175,8 +171,8 @@ class Obtain:
                 self.flights.woken()
         if flight.error is not None:
             raise flight.error
-        assert flight.entry is not None, "a flight lands with an entry or an error"
-        return flight.entry
+        assert flight.got is not None, "a flight lands with an entry or an error"
+        return replace(flight.got, hit=True)
 
     def _timed(self, load: Callable[[], Loaded]) -> Loaded:
         with self._lock:
@@ -186,22 +182,20 @@ class Obtain:
             self._table.counters.load_seconds += loaded.seconds
         return loaded
 
-    def _insert(self, identity: Identity, loaded: Loaded) -> Entry:
+    def _insert(self, identity: Identity, loaded: Loaded) -> Got:
         """Under the identity it was asked to be, and under the one it turned out to be."""
         actual = identity
         if identity.kind is Kind.MODEL:
             device = loaded.size.device or identity.device
             actual = replace(identity, device=device, dtype=loaded.size.dtype or identity.dtype)
         with self._lock:
-            there = self._table.by_identity(actual)
-            if there is not None and actual != identity:
-                there.leases += 1
-                return there
-            entry = self._table.insert(actual, loaded)
-            if identity.device == actual.device:
-                self._table.alias(entry, identity)
+            entry = self._table.by_identity(actual)
+            if entry is None:
+                entry = self._table.insert(actual, loaded)
+                if identity.device == actual.device:
+                    self._table.alias(entry, identity)
             entry.leases += 1
-            return entry
+            return Got(entry, False, loaded.degraded)
 
     def holders(self) -> str:
         """Who holds what, for a message."""

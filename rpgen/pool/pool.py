@@ -9,7 +9,7 @@ import logging
 import os
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,7 @@ from rpgen.placement.preferences import ENVIRONMENT
 from rpgen.pool import error_report, execute, low_memory, statistics
 from rpgen.pool.admission import Admission
 from rpgen.pool.custody import Custody
-from rpgen.pool.entry import Entry, Identity, Kind, Use
+from rpgen.pool.entry import Asked, Entry, Got, Identity, Kind, Use
 from rpgen.pool.eviction import too_old
 from rpgen.pool.keys import OptionsMemory
 from rpgen.pool.low_memory import LowMemory
@@ -98,12 +98,12 @@ class ResourcePool:
                 entry.hits += 1
                 entry.last_used = self._clock()
                 if owner is not None and entry not in owner.held:
-                    self._custody.lease_to(owner, entry, True)
+                    self._custody.lease_to(owner, _hit(entry, request))
                 return entry.value
         if constructor is None:
             return self._count_miss()
         identity = Identity(Kind.RESOURCE, resource_type, resource_id)
-        return self._custody.hand_over(*self._pinned_plain(identity, constructor, request))
+        return self._custody.hand_over(self._pinned_plain(identity, constructor, request))
 
     def get_tokenizer(
         self, model_type: str, model_name: str, constructor: Callable[[], Any] | None = None
@@ -122,12 +122,12 @@ class ResourcePool:
                 entry.hits += 1
                 entry.last_used = self._clock()
                 if owner is not None and entry not in owner.held:
-                    self._custody.lease_to(owner, entry, True)
+                    self._custody.lease_to(owner, _hit(entry, request))
                 return entry.value
         if constructor is None:
             return self._count_miss()
         identity = Identity(Kind.TOKENIZER, model_type, model_name, options=options)
-        return self._custody.hand_over(*self._pinned_plain(identity, constructor, request))
+        return self._custody.hand_over(self._pinned_plain(identity, constructor, request))
 
     def get_model(
         self,
@@ -152,10 +152,10 @@ class ResourcePool:
                 entry.hits += 1
                 entry.last_used = self._clock()
                 if owner is not None and entry not in owner.held:
-                    self._custody.lease_to(owner, entry, True)
+                    self._custody.lease_to(owner, _hit(entry, request))
                 return entry.value
         pinned = self._pinned_model(request, constructor, hardware_preferences)
-        return None if pinned is None else self._custody.hand_over(*pinned)
+        return None if pinned is None else self._custody.hand_over(pinned)
 
     @contextlib.contextmanager
     def lease(
@@ -170,13 +170,12 @@ class ResourcePool:
         pinned = self._pinned_model(request, constructor, hardware_preferences)
         if pinned is None:
             raise UsageError(f"The pool has no {model_type}:{model_name}; pass a constructor")
-        entry, hit = pinned
         with self._lock:
-            entry.leases += 1
+            pinned.entry.leases += 1
         try:
-            yield self._custody.hand_over(entry, hit)
+            yield self._custody.hand_over(pinned)
         finally:
-            self._custody.release(entry)
+            self._custody.release(pinned.entry)
 
     @contextlib.contextmanager
     def owner(self, name: str) -> Iterator[Owner]:
@@ -367,43 +366,43 @@ class ResourcePool:
         request: tuple[Any, ...],
         constructor: Callable[..., Any] | None,
         hardware_preferences: Mapping[str, Any] | None,
-    ) -> tuple[Entry, bool] | None:
-        """The entry of a request, pinned, and whether it was there; None if it can't be made."""
+    ) -> Got | None:
+        """The entry of a request, pinned; None if it isn't there and can't be made."""
         wanted = self._reader.wanted(request, constructor, hardware_preferences)
-        entry = self._pinned_if_there(wanted, request)
-        hit = entry is not None
-        if entry is None and constructor is None:
+        got = self._pinned_if_there(wanted, request)
+        if got is None and constructor is None:
             self._count_miss()
             return None
-        if entry is None:
-            entry, hit = self._obtain.model(wanted, request)
+        got = got or self._obtain.model(wanted, request)
         try:
-            self._mover.bring_home(entry)
+            self._mover.bring_home(got.entry)
         except BaseException:
-            self._custody.release(entry, was_in_use=False)
+            self._custody.release(got.entry, was_in_use=False)
             raise
         if constructor is not None:
             with self._lock:
-                self._table.remember(entry, request, wanted.names_device)
-        return entry, hit
+                asked = Asked(wanted.names_device, got.degraded)
+                self._table.remember(got.entry, request, asked)
+        return got
 
-    def _pinned_if_there(self, wanted: Wanted, request: tuple[Any, ...]) -> Entry | None:
+    def _pinned_if_there(self, wanted: Wanted, request: tuple[Any, ...]) -> Got | None:
         with self._lock:
             entry = self._requests.get(request)
             if entry is None and wanted.constructor is None:
                 found = self._table.named(Kind.MODEL, wanted.identity.type, wanted.identity.name)
                 entry = next((e for e in found if wanted.accepts(e)), None)
-            if entry is not None:
-                entry.leases += 1
-            return entry
+            if entry is None:
+                return None
+            entry.leases += 1
+            return _hit(entry, request)
 
     def _pinned_plain(
         self, identity: Identity, constructor: Callable[[], Any], request: tuple[Any, ...]
-    ) -> tuple[Entry, bool]:
-        entry, hit = self._obtain.plain(identity, constructor, request)
+    ) -> Got:
+        got = self._obtain.plain(identity, constructor, request)
         with self._lock:
-            self._table.remember(entry, request)
-        return entry, hit
+            self._table.remember(got.entry, request)
+        return got
 
     def _count_miss(self) -> None:
         with self._lock:
@@ -412,3 +411,8 @@ class ResourcePool:
 
 def _value(entry: Entry) -> Any:
     return entry.value
+
+
+def _hit(entry: Entry, request: Hashable) -> Got:
+    asked = entry.requests.get(request)
+    return Got(entry, True, asked.degraded if asked else None)

@@ -8,7 +8,7 @@ from collections.abc import Callable, Hashable, Iterable, Iterator
 from dataclasses import dataclass, replace
 
 from rpgen.pool.cleanup import Leaving
-from rpgen.pool.entry import Entry, Identity, Kind, Loaded
+from rpgen.pool.entry import Asked, Entry, Identity, Kind, Loaded
 from rpgen.pool.eviction import Candidate
 
 
@@ -24,6 +24,9 @@ class Counters:
     freed_mb: float = 0.0
     load_seconds: float = 0.0
     loads_avoided: int = 0
+
+
+_PLAINLY = Asked()
 
 
 class Table:
@@ -73,15 +76,15 @@ class Table:
         if self._identities.setdefault(identity, entry) is entry:
             entry.identities.add(identity)
 
-    def remember(self, entry: Entry, request: Hashable, names_device: bool = False) -> None:
+    def remember(self, entry: Entry, request: Hashable, asked: Asked = _PLAINLY) -> None:
         """From now on this request means this entry, for as long as the entry lives."""
         self.requests[request] = entry
-        entry.requests[request] = names_device
+        entry.requests[request] = asked
 
     def rename(self, entry: Entry, identity: Identity) -> None:
         """Give an entry another identity: it was moved. Requests that named the old device
         no longer mean it."""
-        for request in [r for r, names_device in entry.requests.items() if names_device]:
+        for request in [r for r, asked in entry.requests.items() if asked.names_device]:
             del entry.requests[request]
             if self.requests.get(request) is entry:
                 del self.requests[request]
