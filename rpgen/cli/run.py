@@ -1,0 +1,161 @@
+"""`rpgen run`."""
+
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from rpgen.run.request import RunRequest
+    from rpgen.run.results import RunResult
+    from rpgen.run.state import RunFolder
+
+
+class RunWeights(StrEnum):
+    AUTO = "auto"
+    PRETRAINED = "pretrained"
+    RANDOM = "random"
+    TINY = "tiny"
+
+
+def run(
+    paths: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="PATH...",
+            help="Test files, folders, or file.py::Class::test.",
+            show_default=False,
+        ),
+    ],
+    device: Annotated[
+        str | None,
+        typer.Option(help="Device for every model: auto, cpu, cuda, cuda:1, rocm, mps, xpu, ..."),
+    ] = None,
+    weights: Annotated[
+        RunWeights | None, typer.Option(help="Weights for every model, whatever the file says.")
+    ] = None,
+    keyword: Annotated[
+        str | None, typer.Option("-k", metavar="EXPR", help="Only tests that match, as in pytest.")
+    ] = None,
+    exit_first: Annotated[bool, typer.Option("-x", help="Stop at the first failure.")] = False,
+    maxfail: Annotated[
+        int, typer.Option(min=0, help="Stop after that many failures; 0: never.")
+    ] = 0,
+    timeout: Annotated[
+        float,
+        typer.Option(min=0, metavar="SECONDS", help="For each test with its set-up; 0: no limit."),
+    ] = 1800,
+    cleanup_age: Annotated[
+        float,
+        typer.Option(
+            min=0, metavar="MINUTES", help="After each file, free what was idle for that long."
+        ),
+    ] = 0.5,
+    isolate: Annotated[
+        bool, typer.Option("--isolate", help="A fresh worker process for each file.")
+    ] = False,
+    junit_xml: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write a JUnit report.")
+    ] = None,
+    json_report: Annotated[
+        str | None, typer.Option("--json", metavar="FILE|-", help="Write the JSON report.")
+    ] = None,
+    quiet: Annotated[bool, typer.Option("-q", "--quiet", help="Only the totals.")] = False,
+    verbose: Annotated[bool, typer.Option("-v", "--verbose", help="A line for each test.")] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Tracebacks of rpgen's own.")] = False,
+) -> int:
+    """Run test files one after another, with models loaded once and shared.
+
+    Exit codes: 0 all passed, 1 something failed, 2 a path or an option is wrong, 3 nothing
+    ran or everything was skipped, 130 interrupted.
+    """
+    from rpgen.run.request import RunRequest
+
+    request = RunRequest(
+        paths=tuple(paths),
+        device=_known_device(device),
+        weights=weights.value if weights else None,
+        keyword=keyword,
+        maxfail=1 if exit_first else maxfail,
+        timeout=timeout,
+        cleanup_age=cleanup_age,
+        isolate=isolate,
+    )
+    verbosity = -1 if quiet else 1 if verbose else 0
+    result, folder = _supervise(request, verbosity, to_stderr=json_report == "-")
+    return _report(result, folder, verbosity, json_report, junit_xml)
+
+
+def _known_device(device: str | None) -> str | None:
+    """A device by the names that people write, or `UsageError`."""
+    import re
+
+    from rpgen.errors import UsageError
+    from rpgen.hardware.types import Backend
+
+    known = ("auto", *Backend)
+    if device is None or re.sub(r":\d+$", "", device) in known:
+        return device
+    raise UsageError(f"unknown device {device!r}: choose one of {', '.join(known)}, or cuda:1")
+
+
+def _supervise(
+    request: "RunRequest", verbosity: int, *, to_stderr: bool
+) -> "tuple[RunResult, RunFolder]":
+    from rpgen.cli.console import stderr, stdout, warn
+    from rpgen.report.console import Progress
+    from rpgen.run.engines import ENGINES
+    from rpgen.run.schedule import find_targets
+    from rpgen.run.state import new_run
+    from rpgen.run.supervisor import Supervisor
+
+    targets = find_targets(request.paths, Path.cwd())
+    folder, warning = new_run()
+    if warning:
+        warn(warning)
+    progress = Progress(stderr if to_stderr else stdout, verbosity)
+    supervisor = Supervisor(request, folder, targets, ENGINES["local"](), progress, _host)
+    try:
+        return supervisor.run(), folder
+    finally:
+        progress.stop()
+
+
+def _host() -> dict[str, object]:
+    from dataclasses import asdict
+
+    from rpgen.hardware.detector import host_identity
+
+    return asdict(host_identity())
+
+
+def _report(
+    result: "RunResult",
+    folder: "RunFolder",
+    verbosity: int,
+    json_report: str | None,
+    junit_xml: Path | None,
+) -> int:
+    """Every report of the run; the one in the state folder is always written."""
+    from rpgen.cli.console import stderr, stdout
+    from rpgen.report import json_report as json_format
+    from rpgen.report.console import show_result
+    from rpgen.run.state import forget_old_runs
+
+    report = json_format.build(result)
+    json_format.write(report, folder.report)
+    console = stderr() if json_report == "-" else stdout()
+    show_result(result, console, verbosity)
+    where = Path(json_report) if json_report and json_report != "-" else folder.report
+    console.print(f"report: {where}", style="dim", markup=False, soft_wrap=True)
+    if json_report == "-":
+        typer.echo(json_format.to_text(report), nl=False)
+    elif json_report:
+        json_format.write(report, where)
+    if junit_xml:
+        from rpgen.report import junit
+
+        junit.write(result, junit_xml)
+    forget_old_runs(folder)
+    return result.exit_code

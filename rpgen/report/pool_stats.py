@@ -1,0 +1,191 @@
+"""The pool's statistics after a run, and runs compared: tables and JSON for `rpgen stats`."""
+
+import datetime
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+from rpgen.report import words
+from rpgen.report.json_report import build
+from rpgen.run.results import RunResult
+
+if TYPE_CHECKING:
+    from rich.console import Group
+    from rich.table import Table
+
+MB = 2**20
+
+
+def to_json(result: RunResult) -> str:
+    """The run's name and times, what came out, and the pool's own dict as it was."""
+    report = build(result)
+    chosen = ("schema", "run", "started_at", "ended_at", "summary", "pool", "host", "versions")
+    return json.dumps({name: report[name] for name in chosen}, indent=2, default=str) + "\n"  # type: ignore[literal-required]
+
+
+def history_json(runs: Iterable[RunResult]) -> str:
+    rows = []
+    for result in runs:
+        report = build(result)
+        pool = report["pool"] or {}
+        rows.append(
+            {
+                "run": report["run"],
+                "started_at": report["started_at"],
+                "duration_seconds": report["duration_seconds"],
+                "exit_code": report["exit_code"] if report["ended_at"] else None,
+                "stopped": report["stopped"],
+                "summary": report["summary"],
+                "pool": {name: pool.get(name) for name in _HISTORY_FIGURES},
+                "versions": report["versions"],
+            }
+        )
+    return json.dumps({"schema": 1, "runs": rows}, indent=2, default=str) + "\n"
+
+
+_HISTORY_FIGURES = ("hits", "misses", "hit_ratio", "memory_usage_mb", "load_seconds", "evictions")
+
+
+def history_table(runs: Iterable[RunResult]) -> "Table":
+    from rich import box
+    from rich.table import Table
+
+    grid = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
+    grid.add_column("run", no_wrap=True)
+    grid.add_column("files", justify="right")
+    grid.add_column("outcome")
+    for name in ("time", "pool hits", "loading"):
+        grid.add_column(name, justify="right", no_wrap=True)
+    for result in runs:
+        pool = result.pool or {}
+        ended = result.ended_at
+        grid.add_row(
+            result.run,
+            str(len(result.files)),
+            words.counts(result) + ("" if ended else ", did not end"),
+            words.seconds(ended - result.started_at) if ended else "-",
+            _of_requests(pool),
+            words.seconds(pool["load_seconds"]) if "load_seconds" in pool else "-",
+        )
+    return grid
+
+
+def render(result: RunResult) -> "Group":
+    """Everything that the pool said last, in a few small tables."""
+    from rich.console import Group
+    from rich.text import Text
+
+    started = datetime.datetime.fromtimestamp(result.started_at).astimezone()
+    state = "" if result.ended_at else ", still going on or cut off"
+    head = f"run {result.run}, started {started:%Y-%m-%d %H:%M:%S}{state}: {words.counts(result)}"
+    if not result.pool:
+        return Group(Text(head), Text("no file of this run used the resource pool"))
+    pool = result.pool
+    parts: list[Any] = [Text(head), _figures("resource pool", _pool_figures(pool))]
+    if pool.get("models"):
+        parts.append(_models(pool["models"]))
+    devices = (pool.get("cuda_memory") or {}).get("devices") or []
+    if devices:
+        parts.append(_accelerators(devices))
+    known = {**(pool.get("hardware") or {}), **(pool.get("component_status") or {})}
+    if known:
+        parts.append(_figures("components", [(name, _brief(known[name])) for name in known]))
+    return Group(*parts)
+
+
+def _figures(title: str, rows: Iterable[tuple[str, str]]) -> "Table":
+    from rich.table import Table
+
+    grid = Table(title=title, title_justify="left", box=None, show_header=False, pad_edge=False)
+    grid.add_column(no_wrap=True)
+    grid.add_column(overflow="fold")
+    for name, value in rows:
+        grid.add_row(f"  {name}", words.printable(value))
+    return grid
+
+
+def _pool_figures(pool: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    yield "requests", _of_requests(pool)
+    yield (
+        "held",
+        f"{pool.get('cached_resources', 0)} resources, {pool.get('cached_models', 0)} models, "
+        f"{pool.get('cached_tokenizers', 0)} tokenizers, {_mb(pool.get('memory_usage_mb'))}",
+    )
+    for device, size in (pool.get("devices") or {}).items():
+        yield f"on {device}", _mb(size / MB)
+    if "load_seconds" in pool:
+        avoided = pool.get("loads_avoided")
+        yield "loading", f"{words.seconds(pool['load_seconds'])}, {avoided} loads avoided"
+    cleanups = pool.get("cleanups") or {}
+    if cleanups:
+        yield (
+            "clean-ups",
+            f"{cleanups.get('runs', 0)}, which removed {cleanups.get('removed', 0)} "
+            f"and freed {_mb(cleanups.get('freed_mb'))}; {pool.get('evictions', 0)} evictions",
+        )
+    yield "low memory mode", "on" if pool.get("low_memory_mode") else "off"
+    system = pool.get("system_memory") or {}
+    if system:
+        pressure = ", under pressure" if system.get("under_pressure") else ""
+        yield (
+            "host memory",
+            f"{_mb(system.get('available_mb'))} of {_mb(system.get('total_mb'))} available, "
+            f"{system.get('percent_used')}% used{pressure} ({system.get('limit_source')})",
+        )
+    cpu = pool.get("cpu") or {}
+    if cpu:
+        yield "processor", f"{cpu.get('percent')}% of {cpu.get('cores')} cores"
+
+
+def _models(models: Mapping[str, Mapping[str, Any]]) -> "Table":
+    from rich import box
+    from rich.table import Table
+
+    grid = Table(title="models", title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
+    grid.add_column("model", overflow="fold")
+    for name in ("device", "dtype", "MB", "measured by", "hits", "idle"):
+        grid.add_column(name, justify="right" if name in ("MB", "hits", "idle") else "left")
+    for key, facts in models.items():
+        grid.add_row(
+            words.printable(key),
+            str(facts.get("device")),
+            str(facts.get("dtype") or "-"),
+            words.megabytes(facts.get("memory_usage_mb")),
+            str(facts.get("memory_estimation_method") or "-"),
+            str(facts.get("hits", "-")),
+            "in use" if facts.get("in_use") else words.seconds(facts.get("idle_seconds") or 0.0),
+        )
+    return grid
+
+
+def _accelerators(devices: Iterable[Mapping[str, Any]]) -> "Table":
+    return _figures(
+        "accelerators",
+        [
+            (
+                f"cuda:{device.get('id')} {device.get('name')}",
+                f"{_mb(device.get('free_mb'))} of {_mb(device.get('total_mb'))} free, "
+                f"{_mb(device.get('allocated_mb'))} allocated, "
+                f"{device.get('percent_used')}% used, "
+                f"utilization {device.get('utilization_percent')}%",
+            )
+            for device in devices
+        ],
+    )
+
+
+def _of_requests(pool: Mapping[str, Any]) -> str:
+    if "hits" not in pool:
+        return "-"
+    ratio = pool.get("hit_ratio") or 0.0
+    return f"{pool['hits']} hits, {pool.get('misses')} misses ({ratio:.0%})"
+
+
+def _mb(value: float | None) -> str:
+    return "unknown" if value is None else f"{words.megabytes(value)} MB"
+
+
+def _brief(value: Any) -> str:
+    if isinstance(value, Mapping):
+        return ", ".join(f"{name} {_brief(item)}" for name, item in value.items()) or "-"
+    return str(value)

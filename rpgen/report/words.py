@@ -1,0 +1,60 @@
+"""How figures and names are written in reports for people."""
+
+from rpgen.run.results import FileResult, Outcome, RunResult
+
+_ORDER = (
+    Outcome.PASSED,
+    Outcome.FAILED,
+    Outcome.ERROR,
+    Outcome.CRASHED,
+    Outcome.TIMEOUT,
+    Outcome.SKIPPED,
+)
+_PLURAL = {Outcome.ERROR: "errors", Outcome.TIMEOUT: "timeouts"}
+
+
+def printable(text: str) -> str:
+    """`text` without control characters and half characters, which names of files may hold."""
+    return "".join(c if c.isprintable() or c == "\n" else _escaped(c) for c in text)
+
+
+def _escaped(character: str) -> str:
+    return "    " if character == "\t" else ascii(character)[1:-1]
+
+
+def seconds(value: float) -> str:
+    if value < 10:
+        return f"{value:.1f} s" if value >= 0.1 else f"{value * 1000:.0f} ms"
+    if value < 120:
+        return f"{value:.0f} s"
+    return f"{value // 60:.0f} min {value % 60:02.0f} s"
+
+
+def megabytes(value: float | None) -> str:
+    if value is None:
+        return "-"
+    return f"{value:.0f}" if value >= 10 else f"{value:.1f}"
+
+
+def counts(result: RunResult | FileResult) -> str:
+    """ "3 passed, 1 failed", the outcomes that occur only."""
+    found = result.counts
+    return ", ".join(_counted(found[each], each) for each in _ORDER if found[each]) or "no tests"
+
+
+def _counted(count: int, outcome: Outcome) -> str:
+    return f"{count} {_PLURAL.get(outcome, outcome) if count > 1 else outcome}"
+
+
+def shortened(text: str, room: int) -> str:
+    """`text` with its middle left out where it is longer than `room`: names differ at the end."""
+    if len(text) <= room:
+        return text
+    head = max(0, room // 3 - 1)
+    return f"{text[:head]}…{text[len(text) - (room - head - 1) :]}"
+
+
+def weights(file: FileResult) -> str:
+    """ "pretrained fp32 on cuda:0": with what a result was obtained."""
+    what = " ".join(part for part in (file.weights, file.dtype) if part)
+    return " on ".join(part for part in (what, file.device) if part)

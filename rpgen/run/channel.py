@@ -1,0 +1,72 @@
+"""What supervisor and worker agree on: the settings of a worker, and the commands it gets.
+
+Commands are JSON lines on the worker's standard input; everything the worker has to say goes
+to the journal. The end of the input without an `Exit` means that the supervisor is dead.
+"""
+
+import json
+from dataclasses import asdict, dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What a worker is started with. `folders` decide pytest's root and first conftest files.
+
+    `failures_left` is how many more bad results end the run, 0 for no limit. With
+    `late_conftest` those files are loaded with the tests of their folder, so that a broken one
+    costs only these.
+    """
+
+    worker: int
+    parent: int
+    journal: str
+    log: str
+    stack: str
+    pytest_cache: str
+    folders: tuple[str, ...]
+    keyword: str | None = None
+    failures_left: int = 0
+    cleanup_age: float = 0.5
+    import_models: bool = False
+    late_conftest: bool = False
+
+    def to_json(self) -> str:
+        return json.dumps(asdict(self))
+
+    @classmethod
+    def from_json(cls, text: str) -> "Settings":
+        values = json.loads(text)
+        return cls(**{**values, "folders": tuple(values["folders"])})
+
+
+@dataclass(frozen=True)
+class RunFile:
+    """Run a file: all of it, or `tests` (parts after `path::`), without the ids in `skip`."""
+
+    path: str
+    name: str
+    tests: tuple[str, ...] = ()
+    skip: tuple[str, ...] = ()
+    needs_models: bool = False
+
+
+@dataclass(frozen=True)
+class Exit:
+    """Nothing more will come: finish and end."""
+
+
+Command = RunFile | Exit
+
+
+def encode(command: Command) -> bytes:
+    values: dict[str, Any] = {"do": type(command).__name__, **asdict(command)}
+    return json.dumps(values).encode() + b"\n"
+
+
+def decode(line: bytes) -> Command:
+    values = json.loads(line)
+    if values.pop("do") == Exit.__name__:
+        return Exit()
+    lists = {name: tuple(values[name]) for name in ("tests", "skip")}
+    return RunFile(**{**values, **lists})

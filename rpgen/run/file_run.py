@@ -1,0 +1,202 @@
+"""One file's turn in the worker: what it does is written down, what it changed is put back."""
+
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from rpgen.run import events, measure
+from rpgen.run.channel import RunFile, Settings
+from rpgen.run.journal import Journal
+from rpgen.run.output import position, printed_since
+from rpgen.run.owner import FileOwner, loaded_pool
+from rpgen.run.results import BAD, Outcome
+from rpgen.run.surroundings import ClassAttributes, Surroundings, forget_modules
+from rpgen.run.verdict import (
+    DETAILS_LIMIT,
+    MESSAGE_LIMIT,
+    Verdict,
+    crash_message,
+    judge,
+    shorten,
+    skip_reason,
+)
+
+
+class FileRun:
+    """Made for one file; its methods are called in the order in which they stand here."""
+
+    def __init__(self, command: RunFile, settings: Settings, journal: Journal) -> None:
+        self.name = command.name
+        self.deselected = 0
+        self.bad = 0
+        self._path = Path(command.path)
+        self._parents = frozenset(self._path.parents)
+        self._settings = settings
+        self._journal = journal
+        self._owner = FileOwner(command.path)
+        self._reports: list[Any] = []
+        self._interruption: str | None = None
+        self._test = ""
+        self._output_from = 0
+        self._uses: tuple[dict[str, Any], ...] = ()
+        self._causes: dict[str, str] = {}  # of failed set-ups: message to the first test's id
+
+    def start(self) -> None:
+        self._began = time.perf_counter()
+        self._journal.append(events.FileStarted(path=self.name, worker=self._settings.worker))
+        self._surroundings = Surroundings.now()
+        self._modules = frozenset(sys.modules)
+        sys.path.insert(0, str(self._path.parent))  # as for `python FILE`: helpers beside it
+        self._owner.enter()
+        self._held = measure.held_mb(_pool_stats())
+        self._memory = measure.start_measuring()
+        self._output_from = position()
+
+    def is_or_contains_this(self, path: Path) -> bool:
+        return path == self._path or path in self._parents
+
+    def id_of(self, item: Any) -> str:
+        """The test's id with the file called as the person called it."""
+        names = [node.name for node in item.listchain() if not _is_above_tests(node)]
+        return "::".join([self.name, *names])
+
+    def collect_report(self, report: Any) -> None:
+        """pytest's report on importing the file, a folder's conftest or a class."""
+        if report.passed:
+            return
+        test = "::".join([self.name, *report.nodeid.split("::")[1:]])
+        if report.skipped:
+            verdict = Verdict(Outcome.SKIPPED, skip_reason(report.longrepr))
+        else:
+            details = shorten(str(report.longreprtext), DETAILS_LIMIT)
+            verdict = Verdict(Outcome.ERROR, crash_message(report), details, "collect")
+        self._write(test, verdict, 0.0)
+
+    def trouble(self, message: str) -> None:
+        """The file as a whole could not be run."""
+        self._write(self.name, Verdict(Outcome.ERROR, message, phase="collect"), 0.0)
+
+    def collected(self, items: Sequence[Any]) -> None:
+        self._owner.enter()  # importing the file may have brought the pool
+        self._attributes = ClassAttributes(_classes_of(items))
+        tests = tuple(self.id_of(item) for item in items)
+        self._journal.append(
+            events.Collected(path=self.name, tests=tests, deselected=self.deselected)
+        )
+
+    def test_starts(self, item: Any) -> None:
+        self._owner.enter()
+        self._test = self.id_of(item)
+        self._reports.clear()
+        self._interruption = None
+        self._output_from = position()
+        self._journal.append(
+            events.TestStarted(path=self.name, test=self._test, output_from=self._output_from)
+        )
+
+    def test_report(self, report: Any) -> None:
+        self._reports.append(report)
+
+    def interrupted_by(self, message: str) -> None:
+        """The test raised what pytest takes as an order to stop; here it only costs the test."""
+        self._interruption = message
+
+    def test_ends(self) -> None:
+        """Write the outcome down."""
+        seconds = sum(report.duration for report in self._reports if _is_phase(report))
+        if self._interruption is not None:
+            verdict = Verdict(Outcome.FAILED, self._interruption)
+        else:
+            verdict = self._once_at_length(judge(self._reports))
+        self._note_uses()
+        self._write(self._test, verdict, seconds)
+        self._reports.clear()
+
+    def _once_at_length(self, verdict: Verdict) -> Verdict:
+        """A set-up that fails for a whole class is told once; the others point to it."""
+        if verdict.phase != "setup" or verdict.message is None:
+            return verdict
+        first = self._causes.setdefault(verdict.message, self._test)
+        if first == self._test:
+            return verdict
+        brief = verdict.message.splitlines()[0]
+        return replace(verdict, message=f"{brief} (as for {first})", details=None)
+
+    def _note_uses(self) -> None:
+        uses = self._owner.uses()
+        if uses != self._uses:
+            self._uses = uses
+            self._journal.append(events.PoolUsed(path=self.name, uses=uses))
+
+    def _write(self, test: str, verdict: Verdict, seconds: float) -> None:
+        bad = verdict.outcome in BAD
+        self.bad += bad
+        message = verdict.message
+        self._journal.append(
+            events.TestEnded(
+                path=self.name,
+                test=test,
+                outcome=verdict.outcome,
+                duration_seconds=round(seconds, 6),
+                message=None if message is None else shorten(message, MESSAGE_LIMIT),
+                details=verdict.details,
+                output=printed_since(self._output_from, self._settings.log) if bad else None,
+            )
+        )
+
+    def end(self) -> None:
+        """Let go of everything, clean up, and say what that left."""
+        self._note_uses()
+        uses = self._uses
+        self._attributes.restore()
+        self._reports.clear()
+        forget_modules(str(self._path), self._modules)
+        left_behind = self._surroundings.restore()
+        peak = measure.read_memory()
+        self._owner.leave(self._settings.cleanup_age)
+        if loaded_pool() is not None:
+            import gc
+
+            gc.collect()  # what failures and classes kept hangs together in cycles
+        pool = _pool_stats()
+        after = measure.read_memory()
+        self._journal.append(
+            events.FileEnded(
+                path=self.name,
+                worker=self._settings.worker,
+                duration_seconds=round(time.perf_counter() - self._began, 6),
+                peak_mb=measure.needed_mb(self._memory, peak, uses),
+                leaked_mb=measure.leaked_mb(
+                    self._memory, after, self._held, measure.held_mb(pool), measure.device_of(uses)
+                ),
+                left_behind=left_behind,
+                pool=pool,
+            )
+        )
+
+
+def _pool_stats() -> dict[str, Any] | None:
+    pool = loaded_pool()
+    return dict(pool.get_stats()) if pool is not None else None
+
+
+def _is_above_tests(node: Any) -> bool:
+    return isinstance(node, pytest.Session | pytest.Directory | pytest.File)
+
+
+def _is_phase(report: Any) -> bool:
+    """A subtest's time is also in the report on its test."""
+    return not hasattr(report, "_sub_test_description")
+
+
+def _classes_of(items: Sequence[Any]) -> set[type]:
+    """The test classes, and the bases that come from the same file."""
+    found = set()
+    for cls in {item.cls for item in items if getattr(item, "cls", None) is not None}:
+        found |= {base for base in cls.__mro__ if base.__module__ == cls.__module__}
+    return found

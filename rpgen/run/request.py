@@ -1,0 +1,68 @@
+"""What a person asks of a run, and how it reaches the worker's environment."""
+
+import ast
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from rpgen.errors import UsageError
+
+PREFERENCES = "TEST_HARDWARE_PREFERENCES"
+DEFAULT_TIMEOUT = 1800.0
+DEFAULT_CLEANUP_AGE = 0.5
+
+
+@dataclass(frozen=True)
+class RunRequest:
+    """The options of `rpgen run`.
+
+    `timeout` is in seconds for each test, its set-up included, and for importing a file; 0
+    is no limit. `cleanup_age` is in minutes. `maxfail` 0 is no limit.
+    """
+
+    paths: tuple[str, ...]
+    device: str | None = None
+    weights: str | None = None
+    keyword: str | None = None
+    maxfail: int = 0
+    timeout: float = DEFAULT_TIMEOUT
+    cleanup_age: float = DEFAULT_CLEANUP_AGE
+    isolate: bool = False
+
+    def environment(self, given: Mapping[str, str] | None = None) -> dict[str, str]:
+        """The environment of the worker: `given` (this process's) and what the options say."""
+        environment = dict(os.environ if given is None else given)
+        if self.device:
+            preferences = _preferences(environment.get(PREFERENCES))
+            environment[PREFERENCES] = json.dumps({**preferences, "device": self.device})
+        if self.weights:
+            environment["RPGEN_WEIGHTS"] = self.weights
+        return environment
+
+    def to_dict(self) -> dict[str, Any]:
+        return {
+            "paths": list(self.paths),
+            "device": self.device,
+            "weights": self.weights,
+            "keyword": self.keyword,
+            "maxfail": self.maxfail,
+            "timeout_seconds": self.timeout,
+            "cleanup_age_minutes": self.cleanup_age,
+            "isolate": self.isolate,
+        }
+
+
+def _preferences(text: str | None) -> dict[str, Any]:
+    """The preferences already in the environment: JSON, or a Python literal; never run."""
+    if not text or not text.strip():
+        return {}
+    for read in (json.loads, ast.literal_eval):
+        try:
+            value = read(text)
+        except (ValueError, SyntaxError, RecursionError, MemoryError):
+            continue
+        if isinstance(value, dict):
+            return value
+    raise UsageError(f"{PREFERENCES} is not a JSON object: {text[:80]!r}; unset it or mend it")

@@ -1,0 +1,292 @@
+"""What came out of a run: a fold over its journal. Every report is made from these values."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, ClassVar
+
+from rpgen.errors import ExitCode
+from rpgen.run import events
+
+
+class Outcome(StrEnum):
+    """From best to worst for a file that has tests of several outcomes: see `worst`."""
+
+    PASSED = "passed"
+    SKIPPED = "skipped"
+    FAILED = "failed"
+    ERROR = "error"  # set-up, clean-up or import went wrong, or the test could not be run
+    TIMEOUT = "timeout"
+    CRASHED = "crashed"  # the process ended under it
+
+
+BAD = frozenset({Outcome.FAILED, Outcome.ERROR, Outcome.TIMEOUT, Outcome.CRASHED})
+
+
+def worst(outcomes: Iterable[Outcome]) -> Outcome:
+    """A file's outcome. One passed test is enough for a file whose others were skipped."""
+    found = set(outcomes)
+    for outcome in reversed(Outcome):
+        if outcome in found and outcome in BAD:
+            return outcome
+    return Outcome.PASSED if Outcome.PASSED in found else Outcome.SKIPPED
+
+
+@dataclass(frozen=True)
+class TestResult:
+    """`id` is `path::Class::test`, or the path alone for a trouble of the file as a whole."""
+
+    __test__: ClassVar[bool] = False  # not a test class, whatever its name begins with
+    id: str
+    outcome: Outcome
+    duration_seconds: float = 0.0
+    message: str | None = None
+    details: str | None = None
+    output: str | None = None
+
+
+@dataclass(frozen=True)
+class FileMemory:
+    """MB on the device of the file's model; None where it wasn't, or couldn't be, measured."""
+
+    predicted_mb: float | None = None
+    peak_mb: float | None = None
+    leaked_mb: float | None = None
+
+
+@dataclass(frozen=True)
+class FileResult:
+    """`device`, `dtype` and `weights` are None where the file took no model from the pool.
+
+    `message` says what there is to say of the file as a whole; `uses` has the pool's account
+    of each model that the file got.
+    """
+
+    path: str
+    model: str | None
+    family: str | None
+    outcome: Outcome
+    duration_seconds: float
+    tests: tuple[TestResult, ...] = ()
+    device: str | None = None
+    dtype: str | None = None
+    weights: str | None = None
+    load_seconds: float = 0.0
+    memory: FileMemory = FileMemory()
+    degraded: str | None = None
+    message: str | None = None
+    quarantined: bool = False
+    left_behind: tuple[str, ...] = ()
+    uses: tuple[Mapping[str, Any], ...] = ()
+
+    @property
+    def counts(self) -> Counter[Outcome]:
+        return Counter(test.outcome for test in self.tests)
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """`not_run` are files that the run did not get to; `stopped` says why.
+
+    `ended_at` is None while the run goes on, and for one that was cut off.
+    """
+
+    run: str
+    started_at: float
+    ended_at: float | None
+    files: tuple[FileResult, ...]
+    not_run: tuple[str, ...] = ()
+    stopped: str | None = None
+    interrupted: bool = False
+    pool: Mapping[str, Any] | None = None
+    host: Mapping[str, Any] = field(default_factory=dict)
+    versions: Mapping[str, Any] = field(default_factory=dict)
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def counts(self) -> Counter[Outcome]:
+        return sum((file.counts for file in self.files), Counter())
+
+    @property
+    def exit_code(self) -> ExitCode:
+        """0 only where a test passed and none went wrong; all skipped is "nothing ran"."""
+        if self.interrupted:
+            return ExitCode.INTERRUPTED
+        counts = self.counts
+        if any(counts[outcome] for outcome in BAD):
+            return ExitCode.FAILED
+        return ExitCode.OK if counts[Outcome.PASSED] else ExitCode.NOTHING_RAN
+
+
+@dataclass
+class _File:
+    """What the journal has said of a file so far."""
+
+    path: str
+    model: str | None = None
+    family: str | None = None
+    tests: dict[str, TestResult] = field(default_factory=dict)
+    started: bool = False
+    ended: bool = False
+    seconds: float = 0.0
+    uses: tuple[Mapping[str, Any], ...] = ()
+    load_seconds: float = 0.0  # of the workers that this file took down
+    end: events.FileEnded | None = None
+    deselected: int = 0
+    collected: bool = False
+    quarantine: str | None = None
+
+
+class Fold:
+    """Takes the events of a run in order; `result` can be asked for at any time."""
+
+    def __init__(self) -> None:
+        self._start: events.RunStarted | None = None
+        self._end: events.RunEnded | None = None
+        self._files: dict[str, _File] = {}
+        self._versions: Mapping[str, Any] = {}
+        self._pool: Mapping[str, Any] | None = None
+
+    def add(self, event: events.Event) -> None:
+        match event:
+            case events.RunStarted():
+                self._start = event
+                for facts in event.files:
+                    self._files[facts["path"]] = _File(**facts)
+            case events.WorkerReady():
+                self._versions = event.versions
+            case events.RunEnded():
+                self._end = event
+            case events.WorkerDown(path=str(path)):
+                self._worker_down(self._file(path), event)
+            case (
+                events.FileStarted(path=path)
+                | events.Collected(path=path)
+                | events.TestEnded(path=path)
+                | events.PoolUsed(path=path)
+                | events.FileEnded(path=path)
+                | events.Quarantined(path=path)
+            ):
+                self._add_to_file(self._file(path), event)
+
+    def _file(self, path: str) -> _File:
+        return self._files.setdefault(path, _File(path))
+
+    def _add_to_file(self, file: _File, event: events.Event) -> None:
+        match event:
+            case events.FileStarted():
+                file.started = True
+                file.load_seconds += _load_seconds(file.uses)
+                file.uses = ()
+            case events.Collected():
+                file.collected, file.deselected = True, event.deselected
+            case events.PoolUsed():
+                file.uses = event.uses
+            case events.TestEnded():
+                file.tests[event.test] = TestResult(
+                    event.test,
+                    Outcome(event.outcome),
+                    event.duration_seconds,
+                    event.message,
+                    event.details,
+                    event.output,
+                )
+            case events.FileEnded():
+                file.ended, file.end = True, event
+                file.seconds += event.duration_seconds
+                self._pool = event.pool or self._pool
+            case events.Quarantined():
+                file.quarantine = event.message
+                for test in event.tests:
+                    file.tests.setdefault(test, TestResult(test, Outcome.ERROR, 0.0, event.message))
+
+    def _worker_down(self, file: _File, event: events.WorkerDown) -> None:
+        culprit = event.test or file.path
+        file.seconds += event.duration_seconds
+        file.tests[culprit] = TestResult(
+            culprit,
+            Outcome(event.cause),
+            event.duration_seconds,
+            event.message,
+            event.details,
+            event.output,
+        )
+
+    def file_result(self, path: str) -> FileResult:
+        """The result of one file so far."""
+        return _finish(self._file(path))
+
+    def result(self) -> RunResult:
+        start, end = self._start, self._end
+        stopped = end.stopped if end else "the run did not end by itself, or is still going on"
+        return RunResult(
+            run=start.run if start else "",
+            started_at=start.time if start else 0.0,
+            ended_at=end.time if end else None,
+            files=tuple(_finish(file) for file in self._files.values() if file.started),
+            not_run=tuple(file.path for file in self._files.values() if not file.started),
+            stopped=stopped,
+            interrupted=bool(end and end.interrupted),
+            pool=self._pool,
+            host=start.host if start else {},
+            versions={"rpgen": start.rpgen if start else None, **self._versions},
+            options=start.options if start else {},
+        )
+
+
+def fold(journal: Iterable[events.Event]) -> RunResult:
+    folding = Fold()
+    for event in journal:
+        folding.add(event)
+    return folding.result()
+
+
+def _finish(file: _File) -> FileResult:
+    tests = tuple(file.tests.values())
+    return FileResult(
+        path=file.path,
+        model=file.model,
+        family=file.family,
+        outcome=worst(test.outcome for test in tests),
+        duration_seconds=file.seconds,
+        tests=tests,
+        device=_joined(file.uses, "device"),
+        dtype=_joined(file.uses, "dtype"),
+        weights=_joined(file.uses, "weights"),
+        load_seconds=file.load_seconds + _load_seconds(file.uses),
+        memory=FileMemory(
+            predicted_mb=_sum(use.get("predicted_mb") for use in file.uses),
+            peak_mb=file.end.peak_mb if file.end else None,
+            leaked_mb=file.end.leaked_mb if file.end else None,
+        ),
+        degraded=_joined(file.uses, "degraded", "; "),
+        message=file.quarantine or _about(file),
+        quarantined=file.quarantine is not None,
+        left_behind=file.end.left_behind if file.end else (),
+        uses=file.uses,
+    )
+
+
+def _about(file: _File) -> str | None:
+    if file.tests or not file.collected:
+        return None
+    if file.deselected:
+        return f"none of its {file.deselected} tests was selected"
+    return "there is no test in it"
+
+
+def _load_seconds(uses: Iterable[Mapping[str, Any]]) -> float:
+    """What this file waited for; a model that an earlier file loaded cost it nothing."""
+    return sum(use.get("load_seconds") or 0.0 for use in uses if not use.get("hit"))
+
+
+def _sum(values: Iterable[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return sum(known) if known else None
+
+
+def _joined(uses: Iterable[Mapping[str, Any]], name: str, between: str = ", ") -> str | None:
+    """The different values of a file's models, usually one; None where there is none."""
+    values = dict.fromkeys(str(use[name]) for use in uses if use.get(name) is not None)
+    return between.join(values) or None

@@ -1,0 +1,92 @@
+"""Which files a run has, and in which order."""
+
+import os
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from rpgen.errors import NothingRanError, UsageError
+
+_NOT_SEARCHED = {"__pycache__", "node_modules", "site-packages"}
+
+
+@dataclass(frozen=True)
+class Target:
+    """A file to run; `tests` are the parts after `path::`, empty for the whole file.
+
+    `name` is how reports call the file: relative to the folder of the run where it lies
+    inside, absolute elsewhere. `folder` is the one asked for, or that of the file.
+    """
+
+    path: Path
+    name: str
+    folder: Path
+    tests: tuple[str, ...] = ()
+
+
+def find_targets(paths: Iterable[str], folder: Path) -> tuple[Target, ...]:
+    """The files that `paths` stand for, in the order given, each once.
+
+    A path is a Python file, a folder (its `test_*.py` files, recursively, sorted), or
+    `file.py::Class::test`.
+    """
+    chosen: dict[Path, list[str]] = {}
+    asked: dict[Path, Path] = {}
+    given = list(paths)
+    for text in given:
+        for path, test, where in _resolve(text, folder):
+            asked.setdefault(path, where)
+            if path not in chosen:
+                chosen[path] = [test] if test else []
+            elif chosen[path]:  # an empty list is the whole file, which includes the test
+                chosen[path] = [*chosen[path], test] if test else []
+    if not chosen:
+        raise NothingRanError(
+            f"no test_*.py in {', '.join(given)}: `rpgen generate --model ID` writes one"
+        )
+    return tuple(
+        Target(path, _name(path, folder), asked[path], tuple(dict.fromkeys(tests)))
+        for path, tests in chosen.items()
+    )
+
+
+def _resolve(text: str, folder: Path) -> Iterator[tuple[Path, str, Path]]:
+    if not text.strip() or "\0" in text:
+        raise UsageError("a path is empty: give test files, folders, or file.py::Class::test")
+    whole = _absolute(text, folder)
+    if whole.is_dir():
+        yield from ((path, "", whole) for path in _test_files(whole))
+        return
+    name, _, test = text.partition("::") if not whole.exists() else (text, "", "")
+    path = _absolute(name, folder)
+    if path.is_dir():
+        raise UsageError(f"{name} is a folder: name a file in it before '::{test}'")
+    if not path.exists():
+        raise UsageError(f"there is no {name}: give test files, folders, or file.py::Class::test")
+    if path.suffix != ".py":
+        raise UsageError(f"{name} is not a Python file")
+    yield path, test, path.parent
+
+
+def _absolute(text: str, folder: Path) -> Path:
+    return Path(os.path.normpath(folder / Path(text).expanduser()))
+
+
+def _test_files(folder: Path) -> Iterator[Path]:
+    for here, folders, files in os.walk(folder):
+        folders[:] = sorted(name for name in folders if _searched(Path(here), name))
+        for name in sorted(files):
+            if name.startswith("test_") and name.endswith(".py"):
+                yield Path(here) / name
+
+
+def _searched(parent: Path, name: str) -> bool:
+    hidden = name.startswith(".") or name in _NOT_SEARCHED
+    return not hidden and not (parent / name / "pyvenv.cfg").exists()
+
+
+def _name(path: Path, folder: Path) -> str:
+    try:
+        return path.relative_to(folder).as_posix()
+    except ValueError:
+        return path.as_posix()

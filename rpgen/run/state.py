@@ -1,0 +1,127 @@
+"""What runs leave behind in the state folder: `runs/<id>/` each, and which one is the latest.
+
+```
+.rpgen/
+  .gitignore            "*"
+  latest                the id of the run that was started last
+  runs/20261123-050312-4711/
+    journal.jsonl       every event
+    report.json         the JSON report, once the run has ended
+    worker.log          what the worker printed, bounded
+    worker-1.stack      the stacks of a worker that crashed or hung
+```
+"""
+
+import contextlib
+import os
+import shutil
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from rpgen.errors import OutputError
+from rpgen.paths import state_folder
+
+KEPT_RUNS = 100
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """The folder of one run; its name is the id of the run."""
+
+    path: Path
+
+    @property
+    def run(self) -> str:
+        return self.path.name
+
+    @property
+    def journal(self) -> Path:
+        return self.path / "journal.jsonl"
+
+    @property
+    def report(self) -> Path:
+        return self.path / "report.json"
+
+    @property
+    def log(self) -> Path:
+        return self.path / "worker.log"
+
+    def stack(self, worker: int) -> Path:
+        return self.path / f"worker-{worker}.stack"
+
+
+def new_run(now: float | None = None) -> tuple[RunFolder, str | None]:
+    """A fresh folder that no other run has, and a warning where it had to lie elsewhere.
+
+    Where the project's folder can't be written the run goes to the folder for temporary
+    files; where the person named the state folder, that is an error.
+    """
+    state = state_folder()
+    try:
+        return _create(state, now), None
+    except OSError as error:
+        if os.environ.get("RPGEN_STATE_DIR"):
+            raise OutputError(
+                f"the state folder {state} can't be written ({error.strerror}); "
+                "RPGEN_STATE_DIR must name a folder that can be"
+            ) from error
+        import tempfile
+
+        elsewhere = Path(tempfile.mkdtemp(prefix="rpgen-"))
+        warning = (
+            f"{state} can't be written ({error.strerror}): this run's files are in {elsewhere}"
+        )
+        return _create(elsewhere, now), warning
+
+
+def _create(state: Path, now: float | None) -> RunFolder:
+    runs = state / "runs"
+    runs.mkdir(parents=True, exist_ok=True)
+    ignore = state / ".gitignore"
+    if not ignore.exists():
+        ignore.write_text("*\n")
+    stamp = time.strftime("%Y%m%d-%H%M%S", time.localtime(now))
+    for attempt in range(1000):
+        folder = runs / f"{stamp}-{os.getpid()}{f'-{attempt}' if attempt else ''}"
+        try:
+            folder.mkdir()
+        except FileExistsError:
+            continue
+        _point_latest(state, folder.name)
+        return RunFolder(folder)
+    raise OSError(f"{runs} already has a thousand runs of this second")
+
+
+def _point_latest(state: Path, run: str) -> None:
+    fresh = state / f".latest-{run}"
+    fresh.write_text(run + "\n")
+    fresh.replace(state / "latest")
+
+
+def all_runs(state: Path | None = None) -> list[RunFolder]:
+    """Every run that has a journal, oldest first."""
+    runs = (state or state_folder()) / "runs"
+    if not runs.is_dir():
+        return []
+    found = [RunFolder(folder) for folder in sorted(runs.iterdir()) if folder.is_dir()]
+    return [run for run in found if run.journal.is_file()]
+
+
+def latest_run(state: Path | None = None) -> RunFolder | None:
+    """The run that was started last, None where there was none."""
+    state = state or state_folder()
+    with contextlib.suppress(OSError, ValueError):
+        named = RunFolder(state / "runs" / (state / "latest").read_text().strip())
+        if named.journal.is_file():
+            return named
+    runs = all_runs(state)
+    return runs[-1] if runs else None
+
+
+def forget_old_runs(current: RunFolder, keep: int = KEPT_RUNS) -> None:
+    """Drop the oldest finished runs beyond `keep`; one that may still be going on stays."""
+    runs = [run for run in all_runs(current.path.parents[1]) if run.run != current.run]
+    for run in runs[: max(0, len(runs) + 1 - keep)]:
+        if run.report.exists():
+            shutil.rmtree(run.path, ignore_errors=True)

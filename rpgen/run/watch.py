@@ -1,0 +1,71 @@
+"""What the supervisor knows of a worker: what it was handed, and what it is at."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from rpgen.run import events
+from rpgen.run.channel import RunFile
+from rpgen.run.engines import WorkerHandle
+
+
+@dataclass
+class Watched:
+    """A worker process. `path` and `test` are what it is at, from the journal.
+
+    `since` is when it began with that, `file_since` when with the file (monotonic seconds).
+    """
+
+    number: int
+    handle: WorkerHandle
+    oom_kills: int | None = None
+    late_conftest: bool = False
+    clock: Callable[[], float] = time.monotonic
+    handed: list[RunFile] = field(default_factory=list)
+    finished: int = 0
+    ready: bool = False
+    told_to_exit: bool = False
+    memory_mb: float | None = None
+    path: str | None = None
+    test: str | None = None
+    collecting: bool = False
+    output_from: int = 0
+
+    def __post_init__(self) -> None:
+        self.since = self.file_since = self.clock()
+
+    def note(self, event: events.Event) -> None:
+        match event:
+            case events.WorkerReady():
+                self.ready = True
+            case events.FileStarted():
+                self.path, self.test, self.collecting = event.path, None, True
+                self.file_since = self.clock()
+            case events.Collected():
+                self.collecting = False
+            case events.TestStarted():
+                self.test, self.output_from = event.test, event.output_from
+            case events.TestEnded():
+                self.test = None
+            case events.FileEnded():
+                self.path = self.test = None
+                self.finished += 1
+                self.handed = [task for task in self.handed if task.name != event.path]
+            case _:
+                return
+        self.since = self.clock()
+
+    @property
+    def doing(self) -> str:
+        """In words, for messages; the test's own id stands beside them in reports."""
+        if self.test is not None:
+            return "the test"
+        return "importing the file" if self.collecting else "the clean-up after its tests"
+
+    def overdue(self, limit: float) -> bool:
+        """Whether it has been at one thing of a file for longer than `limit` seconds."""
+        return bool(limit) and self.path is not None and self.clock() - self.since > limit
+
+    def task(self) -> RunFile | None:
+        """The command for the file it is at."""
+        return next((task for task in self.handed if task.name == self.path), None)

@@ -1,0 +1,23 @@
+"""What files with models need anyway, imported once, before the first of them."""
+
+import contextlib
+import sys
+
+
+def import_models() -> None:
+    """Import torch, transformers and the pool, so that no file's time or memory bears it.
+
+    A library that is missing or broken is the tests' to report.
+    """
+    if "rpgen.resource_pool" in sys.modules:
+        return
+    import gc
+
+    with contextlib.suppress(ImportError):
+        import torch  # noqa: F401
+    with contextlib.suppress(ImportError, RuntimeError):  # transformers wraps what it can't import
+        from transformers import AutoModel  # noqa: F401
+    with contextlib.suppress(ImportError):
+        import rpgen.resource_pool  # noqa: F401
+    gc.collect()
+    gc.freeze()  # the libraries' objects stay: later collections needn't look at them
