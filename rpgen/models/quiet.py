@@ -1,11 +1,12 @@
 """Keep transformers from talking while something loads, and leave its settings as they were.
 
-Verbosity and progress bars are switches of the whole process, so threads that load at once
-share one saved state: the first in saves it, the last out puts it back.
+Verbosity, warnings and progress bars are switches of the whole process, so threads that load
+at once share one saved state: the first in saves it, the last out puts it back.
 """
 
 import random
 import threading
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -13,11 +14,12 @@ from typing import Any
 _lock = threading.Lock()
 _inside = 0
 _saved: tuple[int, bool, bool] | None = None
+_warnings = warnings.catch_warnings()
 
 
 @contextmanager
 def quiet_transformers() -> Iterator[None]:
-    global _inside, _saved
+    global _inside, _saved, _warnings
     from huggingface_hub.utils import (
         are_progress_bars_disabled,
         disable_progress_bars,
@@ -32,12 +34,15 @@ def quiet_transformers() -> Iterator[None]:
             _saved = (logging.get_verbosity(), logging.is_progress_bar_enabled(), hub_bars)
             logging.set_verbosity(logging.CRITICAL)
             logging.disable_progress_bar()
+            _warnings = warnings.catch_warnings(action="ignore")
+            _warnings.__enter__()
     try:
         yield
     finally:
         with _lock:
             _inside -= 1
             if _inside == 0 and _saved is not None:
+                _warnings.__exit__(None, None, None)
                 verbosity, bars, hub_bars = _saved
                 logging.set_verbosity(verbosity)
                 if bars:

@@ -19,6 +19,8 @@ POSITIONS = 2048
 SPEECH_POSITIONS = 100  # two seconds of sound in models of Whisper's kind
 SPECTROGRAM = 128  # frames, in models that take one spectrogram of fixed length
 IMAGE = 256
+QUERIES = 20  # of a detector, so that a small picture has enough places for them
+ATTENTION_WINDOW = 32
 
 
 @dataclass(frozen=True)
@@ -39,8 +41,8 @@ class _Stack:
 
 
 LADDER = (
-    Rung(8), Rung(16, inner=4), Rung(32, heads=4, inner=2), Rung(64, heads=8), Rung(32, inner=2),
-    Rung(64), Rung(4), Rung(2), Rung(1),
+    Rung(8), Rung(16, inner=4), Rung(16), Rung(32, heads=4, inner=2), Rung(64, heads=8),
+    Rung(32, inner=2), Rung(64), Rung(4), Rung(2), Rung(1),
 )  # fmt: skip
 
 _WIDTH = re.compile(
@@ -66,9 +68,12 @@ _EXPERTS = re.compile(r"^(num|n|moe_num)_(?!shared)\w*experts$")
 _CHOSEN_EXPERTS = re.compile(r"experts_per_tok|^moe_top_?k$|num_selected_experts")
 _TOKEN = re.compile(r"token_(id|ids|index|idx)$|suppress_tokens$|forced_decoder_ids$")
 _MULTIPLIERS = ("width_coefficient", "depth_coefficient", "depth_multiplier", "width_multiplier")
+_MULTIPLIER = 4.0
 _DEPTH_NAMES = (
     "num_hidden_layers", "n_layer", "num_layers", "n_layers", "decoder_layers", "depth",
 )  # fmt: skip
+
+_OUTPUTS = ("out_indices", "backbone_out_indices")
 
 _TINY_BACKBONE = {
     "model_type": "resnet",
@@ -102,17 +107,21 @@ def nodes(config: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
 
 
 def _shrink(config: Mapping[str, Any], rung: Rung) -> dict[str, Any]:
+    if "width_coefficient" in config:  # the channel lists are multiplied by it
+        rung = Rung(int(_MULTIPLIER))
     stack = _stack(config)
     small: dict[str, Any] = {}
     for key, value in config.items():
         if isinstance(value, Mapping):
             small[key] = _shrink_mapping(key, value, rung)
         elif isinstance(value, list | tuple):
-            small[key] = _shrink_list(key, list(value), rung, stack)
+            small[key] = _shrink_list(key, list(value), rung, config)
         else:
             small[key] = _shrink_figure(key, value, rung, config)
     if stack is not None:
-        _fit_stages(small, len(stack.kept))
+        _fit_outputs(small, len(stack.kept))
+    if "image_embedding_size" in small and "patch_size" in small:
+        small["image_embedding_size"] = small["image_size"] // small["patch_size"]
     return small
 
 
@@ -138,7 +147,7 @@ def _sections(sections: list[int], factor: int) -> list[int]:
 
 def _shrink_figure(key: str, value: Any, rung: Rung, config: Mapping[str, Any]) -> Any:
     if key in _MULTIPLIERS and isinstance(value, float):
-        return value / 4
+        return value / _MULTIPLIER
     if key in ("use_timm_backbone", "use_pretrained_backbone"):
         return False
     if not isinstance(value, int) or isinstance(value, bool):
@@ -162,6 +171,10 @@ def _shrink_count(key: str, value: int, rung: Rung, config: Mapping[str, Any]) -
         return min(value, POSITIONS)
     if key == "max_source_positions" and value >= 1000:
         return SPEECH_POSITIONS
+    if key == "num_queries":
+        return min(value, QUERIES)
+    if key == "attention_window":
+        return min(value, ATTENTION_WINDOW)
     if key == "max_length" and "frequency_stride" in config:
         return min(value, SPECTROGRAM)
     if key == "image_size" and value > 2 * IMAGE:
@@ -192,14 +205,17 @@ def _divided(value: int, factor: int) -> int:
     return max(8, value // factor // 8 * 8)
 
 
-def _shrink_list(key: str, value: list[Any], rung: Rung, stack: _Stack | None) -> list[Any]:
+def _shrink_list(key: str, value: list[Any], rung: Rung, config: Mapping[str, Any]) -> list[Any]:
+    stack = _stack(config)
     if stack is not None and len(value) == stack.depth:
-        return [value[index] for index in stack.kept]
+        value = [value[index] for index in stack.kept]
     if not value or not all(type(item) is int for item in value):
         return [_shrink(v, rung) if isinstance(v, Mapping) else v for v in value]
+    if key == "attention_window":
+        return [min(item, ATTENTION_WINDOW) for item in value]
     if _STAGES.search(key):
         return [min(item, 1) for item in value]
-    if _WIDTH.search(key) and not _NOT_WIDTH.search(key):
+    if _WIDTH.search(key) and not _NOT_WIDTH.search(key) and "width_coefficient" not in config:
         return [_divided(item, rung.widths) for item in value]
     return value
 
@@ -218,16 +234,20 @@ def _stack(config: Mapping[str, Any]) -> _Stack | None:
     for index in range(depth):
         chosen.setdefault(tuple(kind[index] for kind in kinds), index)
     kept = sorted(chosen.values())[:KINDS_OF_LAYERS]
+    wanted = max([LAYERS, *(len(config.get(name) or ()) for name in _OUTPUTS)])
     others = [index for index in range(depth) if index not in kept]
-    return _Stack(depth, tuple(sorted(kept + others[: max(0, LAYERS - len(kept))])))
+    return _Stack(depth, tuple(sorted(kept + others[: max(0, wanted - len(kept))])))
 
 
 def _is_count(value: Any) -> bool:
     return isinstance(value, int) and not isinstance(value, bool)
 
 
-def _fit_stages(small: dict[str, Any], depth: int) -> None:
-    """A backbone without stages of its own names one per layer: take the last ones left."""
+def _fit_outputs(small: dict[str, Any], depth: int) -> None:
+    """A backbone without stages gives out the states of some layers: the last ones left."""
+    inner = small.get("backbone_out_indices")
+    if inner:
+        small["backbone_out_indices"] = list(range(depth - len(inner), depth))
     if "stage_names" not in small:
         return
     wanted = len(small.get("out_indices") or [1])
@@ -242,6 +262,8 @@ def _heads_fit(node: Mapping[str, Any]) -> bool:
     width = _first(node, ("hidden_size", "n_embd", "d_model", "embed_dim"))
     if heads is None or width is None:
         return True
+    if any(_EXPERTS.search(key) for key in node) and _ragged(node):
+        return False
     per_head = node.get("head_dim") or node.get("d_kv")
     if per_head is None:
         if width % heads:
@@ -251,6 +273,12 @@ def _heads_fit(node: Mapping[str, Any]) -> bool:
     share = rope.get("partial_rotary_factor") if isinstance(rope, Mapping) else None
     rotated = int(per_head * (share or 1))
     return bool(per_head >= 4 and rotated >= 2 and rotated % 2 == 0)
+
+
+def _ragged(node: Mapping[str, Any]) -> bool:
+    """The grouped products of experts want rows of whole 16 bytes."""
+    widths = [_first(node, (name,)) for name in ("hidden_size", "intermediate_size")]
+    return any(width % 4 for width in widths if width is not None)
 
 
 def _first(node: Mapping[str, Any], names: tuple[str, ...]) -> int | None:

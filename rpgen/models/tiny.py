@@ -117,6 +117,11 @@ def _join_seams(config: Any) -> None:
         part: Any = getattr(config, name, None)
         if isinstance(getattr(part, "out_hidden_size", None), int):
             part.out_hidden_size = text.hidden_size
+    pooled = getattr(config, "mm_tokens_per_image", None)
+    if isinstance(pooled, int):  # patches are pooled to a square of tokens
+        patches = config.vision_config.image_size // config.vision_config.patch_size
+        sides = [side for side in range(1, patches + 1) if patches % side == 0]
+        config.mm_tokens_per_image = max(side**2 for side in sides if side**2 <= pooled)
 
 
 def _settle_tokens(config: Any) -> None:
@@ -130,9 +135,21 @@ def _settle_tokens(config: Any) -> None:
         return
     if text.eos_token_id is None and writes_text(config):
         text.eos_token_id = vocabulary - 1
+    _place_modal_tokens(config, vocabulary)
     if text.pad_token_id is None and text.eos_token_id is not None:
         ends = text.eos_token_id
         text.pad_token_id = ends[0] if isinstance(ends, list | tuple) else ends
+
+
+def _place_modal_tokens(config: Any, vocabulary: int) -> None:
+    """The token that stands for an image or a sound, where the configuration leaves it open."""
+    used = {value for value in vars(config).values() if isinstance(value, int)}
+    free = (index for index in range(vocabulary - 2, 0, -1) if index not in used)
+    for name in ("image", "audio", "video"):
+        for ending in ("id", "index"):
+            key = f"{name}_token_{ending}"
+            if key in vars(config) and getattr(config, key) is None:
+                setattr(config, key, next(free))
 
 
 def writes_text(config: Any) -> bool:

@@ -6,7 +6,9 @@ the configuration. Images go through Pillow.
 
 import inspect
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
+from importlib.util import find_spec
 from typing import Any
 
 from rpgen.errors import MissingPackageError, ModelUnavailableError
@@ -18,6 +20,7 @@ _SIDE = 96  # of an image, for models that take any size
 _LONGER_SIDE = 128
 _REPAIRS = 12
 _MISSING_TOKEN = re.compile(r"has no attribute '?(\w+_token)(_id)?'?")
+_MANY_TOKENS = 64  # more than these are places in a picture and the like, which no test uses
 _WHISPER_HOP = 160 * 2  # samples per encoder position: the hop times the convolution's stride
 
 
@@ -70,34 +73,58 @@ def feature_extractor(config: Any) -> Any | None:
 
 def _joint(kind: Any, config: Any) -> Any:
     """Adds what the class asks of its tokenizer until it can be made; a bounded number."""
-    extra: dict[str, int | None] = {}
+    extra: set[str] = set()
     for _ in range(_REPAIRS):
         try:
-            return kind(**_parts(kind, config, extra))
+            made = kind(**_parts(kind, config, partial(build_tokenizer, config, extra)))
         except AttributeError as error:
             missing = _MISSING_TOKEN.search(str(error))
             if missing is None or missing[1] in extra:
                 raise
-            extra[missing[1]] = None
+            extra.add(missing[1])
+            continue
+        beyond = _beyond_vocabulary(made) - extra
+        if not beyond or len(beyond) > _MANY_TOKENS:
+            return made
+        extra |= beyond
     raise ModelUnavailableError(f"{kind.__name__} asks for too many special tokens")
 
 
-def _parts(kind: Any, config: Any, extra: dict[str, int | None]) -> dict[str, Any]:
+def _beyond_vocabulary(made: Any) -> set[str]:
+    """Tokens that the processor itself added to the tokenizer: the model has no rows for them."""
+    tokenizer = getattr(made, "tokenizer", None)
+    size = getattr(tokenizer, "vocab_size", None)
+    if tokenizer is None or size is None or not hasattr(tokenizer, "get_added_vocab"):
+        return set()
+    return {token for token, place in tokenizer.get_added_vocab().items() if place >= size}
+
+
+def _parts(kind: Any, config: Any, tokenizer: Callable[[], Any]) -> dict[str, Any]:
     parts: dict[str, Any] = {}
     for name, parameter in inspect.signature(kind.__init__).parameters.items():
         if "tokenizer" in name:
-            parts[name] = build_tokenizer(config, extra)
+            parts[name] = tokenizer()
         elif name == "image_processor":
-            parts[name] = image_processor(config)
+            parts[name] = _with_length(image_processor(config), config)
         elif name in ("feature_extractor", "audio_processor"):
             parts[name] = feature_extractor(config)
         elif name == "video_processor":
             parts[name] = _video_processor(config)
+        elif name == "image_seq_length" and hasattr(config, "mm_tokens_per_image"):
+            parts[name] = config.mm_tokens_per_image
         elif name == "num_additional_image_tokens":
             parts[name] = int("clip" in config.vision_config.model_type)  # CLIP's class token
         elif parameter.kind is parameter.POSITIONAL_OR_KEYWORD and name != "self":
             parts.update(_from_tree(name, config))
     return {name: part for name, part in parts.items() if part is not None}
+
+
+def _with_length(images: Any, config: Any) -> Any:
+    """Tells an image processor how many tokens an image becomes, where it passes that on."""
+    vision: Any = getattr(config, "vision_config", None)
+    if hasattr(images, "image_seq_length") and isinstance(getattr(vision, "image_size", None), int):
+        images.image_seq_length = (vision.image_size // vision.patch_size) ** 2
+    return images
 
 
 def _from_tree(name: str, config: Any) -> dict[str, Any]:
@@ -112,28 +139,32 @@ def _from_tree(name: str, config: Any) -> dict[str, Any]:
 def _video_processor(config: Any) -> Any | None:
     from transformers.models.auto import video_processing_auto as auto
 
+    if find_spec("torchvision") is None:
+        raise MissingPackageError(
+            f"the processor of {config.model_type} takes videos, for which transformers needs "
+            "torchvision: pip install torchvision"
+        )
     names = auto.VIDEO_PROCESSOR_MAPPING_NAMES.get(config.model_type)
     name = names.get("torchvision") if isinstance(names, Mapping) else names
-    if name is None:
-        return None
-    kind = _class_named(name)
-    if getattr(kind, "is_dummy", False):
-        raise MissingPackageError(
-            f"the video processor of {config.model_type} needs torchvision: pip install torchvision"
-        )
-    return kind()
+    return None if name is None else _class_named(name)()
 
 
 def _sized(kind: Any, config: Any) -> Any:
     """The image processor with sizes that agree with the configuration."""
-    made = kind()
+    fixed = {"apply_ocr": False} if "apply_ocr" in _known_arguments(kind) else {}
+    made = kind(**fixed)
     side = _image_side(config)
     changed = {
         name: _resized(value, side)
         for name in ("size", "crop_size", "pad_size")
         if isinstance(value := _as_dict(getattr(made, name, None)), dict)
     }
-    return kind(**changed) if changed else made
+    return kind(**fixed, **changed) if changed else made
+
+
+def _known_arguments(kind: Any) -> set[str]:
+    """What an image processor may be told: the arguments and the class's own defaults."""
+    return {*inspect.signature(kind.__init__).parameters, *dir(kind)}
 
 
 def _as_dict(size: Any) -> Any:
@@ -161,13 +192,18 @@ def _resized(size: Mapping[str, Any], side: int | None) -> dict[str, Any]:
 
 def _image_side(config: Any) -> int | None:
     """The side of the images that a model takes; None where it takes any."""
-    for place in (getattr(config, "vision_config", None), config):
+    for place in (*_image_parts(config), config):
         size = getattr(place, "image_size", None)
         if isinstance(size, int):
             return size
         if isinstance(size, list | tuple) and size and len(set(size)) == 1:
             return int(size[0])
     return None
+
+
+def _image_parts(config: Any) -> list[Any]:
+    names = ("vision_config", "image_config", "backbone_config", "encoder")
+    return [part for name in names if (part := getattr(config, name, None)) is not None]
 
 
 def _tuned(kind: Any, config: Any) -> Any:
@@ -179,6 +215,8 @@ def _tuned(kind: Any, config: Any) -> Any:
         value = getattr(audio, name, None)
         if name in known and isinstance(value, int) and value > 20:
             chosen[name] = value
+    if getattr(audio, "enable_fusion", None) is False and "truncation" in known:
+        chosen["truncation"] = "rand_trunc"  # fused input has four channels
     bins = getattr(audio, "num_mel_bins", None)
     if "feature_size" in known and "chunk_length" in known and bins:
         chosen["feature_size"] = bins

@@ -9,7 +9,7 @@ tokens that no text uses. A vocabulary too small for that is one of single chara
 import json
 import string
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -55,24 +55,25 @@ class SpecialTokens:
     style: Style
 
 
-def build_tokenizer(config: Any, extra: dict[str, int | None] | None = None) -> Any:
+def build_tokenizer(config: Any, extra: Collection[str] = ()) -> Any:
     """A tokenizer that agrees with the configuration.
 
-    `extra` asks for further special tokens by attribute name (`image_token`), at the given
-    ids or, with None, at free ones.
+    `extra` asks for further special tokens, by attribute name (`image_token`, which the
+    tokenizer then has) or as they are spelled (`<image>`). They sit where the configuration
+    says (`image_token_id`), else at free ids.
     """
     import transformers
     from transformers.models.auto.tokenization_auto import TOKENIZER_MAPPING_NAMES
 
     text = text_config(config)
-    named = TOKENIZER_MAPPING_NAMES.get(config.model_type)
+    named: Any = TOKENIZER_MAPPING_NAMES.get(config.model_type)
     kind = named[0] if isinstance(named, tuple) else named
     with quiet_transformers():
         if kind in _WITHOUT_FILES:
             return getattr(transformers, _WITHOUT_FILES[kind])()
         if kind == "Wav2Vec2CTCTokenizer":
             return _letters_tokenizer(text)
-        return _learned_tokenizer(config, text, extra or {})
+        return _learned_tokenizer(config, text, extra)
 
 
 def special_tokens(config: Any, text: Any, extra: dict[str, int | None]) -> SpecialTokens:
@@ -98,15 +99,18 @@ def special_tokens(config: Any, text: Any, extra: dict[str, int | None]) -> Spec
     for name, promise in extra.items():
         place = next(free) if promise is None else promise
         token = next((known for known, i in ids.items() if i == place), _spelled(name))
-        ids[token], further[name] = place, token
+        ids[token] = place
+        if name.endswith("_token"):
+            further[name] = token
     return SpecialTokens(ids, roles, further, style)
 
 
-def _learned_tokenizer(config: Any, text: Any, extra: dict[str, int | None]) -> Any:
+def _learned_tokenizer(config: Any, text: Any, extra: Collection[str]) -> Any:
     from transformers import PreTrainedTokenizerFast
 
     modal = _modal_tokens(config)
-    special = special_tokens(config, text, {**modal, **extra})
+    asked = {name: modal.get(name) for name in sorted(extra)}
+    special = special_tokens(config, text, {**modal, **asked})
     size = int(text.vocab_size)
     byte_level = size >= _SMALLEST_BYTE_LEVEL
     backend = _byte_level(special.ids, size) if byte_level else _characters(special, size)
@@ -117,7 +121,7 @@ def _learned_tokenizer(config: Any, text: Any, extra: dict[str, int | None]) -> 
         model_max_length=_longest(config, text),
         model_input_names=_inputs(text),
         clean_up_tokenization_spaces=False,
-        extra_special_tokens=special.extra,
+        extra_special_tokens={n: t for n, t in special.extra.items() if n in extra},
         **{f"{role}_token": token for role, token in special.roles.items()},
     )
 
@@ -263,7 +267,7 @@ def _free_ids(taken: set[int], size: int) -> Iterator[int]:
 
 
 def _spelled(name: str) -> str:
-    return f"<{name.removesuffix('_token')}>"
+    return f"<{name.removesuffix('_token')}>" if name.endswith("_token") else name
 
 
 def _longest(config: Any, text: Any) -> int:
