@@ -41,9 +41,10 @@ class _Hierarchy:
 
     def groups(self) -> Iterator[Path]:
         """The folder of this process's group, then its ancestors up to the mount point."""
-        folder = self.mount / self.group.strip("/")
-        if ".." in Path(self.group).parts or not folder.is_dir():
-            folder = self.mount
+        inside = ".." not in Path(self.group).parts
+        folder = self.mount / self.group.strip("/") if inside else self.mount
+        while folder != self.mount and not folder.is_dir():
+            folder = folder.parent
         while True:
             yield folder
             if folder == self.mount:
