@@ -15,6 +15,7 @@ from typing import Any
 from rpgen import paths
 from rpgen.errors import DataError
 from rpgen.families import FAMILY_OF, Family, Subfamily
+from rpgen.heads import HEAD_OF
 
 SCHEMA = 1
 
@@ -183,9 +184,9 @@ def _architecture(name: str, raw: Mapping[str, Any], database: ModelDatabase) ->
 
 def _model(name: str, raw: Mapping[str, Any], database: ModelDatabase) -> KnownModel:
     family, subfamily = _family(raw)
-    architecture = database.architecture(raw["model_type"])
-    if family is None and architecture is not None:
-        family = architecture.family
+    if family is None:  # a head for text classification says more than the architecture does
+        head, architecture = HEAD_OF[raw["auto_class"]], database.architecture(raw["model_type"])
+        family = head.family or (architecture.family if architecture else None)
     return KnownModel(
         model_id=name,
         model_type=raw["model_type"],

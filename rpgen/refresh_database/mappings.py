@@ -94,17 +94,6 @@ PROCESSOR_SOURCES = {
     "feature_extractor": "feature_extraction_auto.py",
 }
 
-MAPPING_NAME_OF = {
-    kind: name
-    for kind, name in (
-        ("tokenizer", "TOKENIZER_MAPPING_NAMES"),
-        ("processor", "PROCESSOR_MAPPING_NAMES"),
-        ("image_processor", "IMAGE_PROCESSOR_MAPPING_NAMES"),
-        ("video_processor", "VIDEO_PROCESSOR_MAPPING_NAMES"),
-        ("feature_extractor", "FEATURE_EXTRACTOR_MAPPING_NAMES"),
-    )
-}
-
 
 def _processor_mappings() -> dict[str, dict[str, str]]:
     import transformers.models.auto as auto
@@ -114,7 +103,7 @@ def _processor_mappings() -> dict[str, dict[str, str]]:
     shared = literal_pairs(generated.read_text("utf-8")) if generated.exists() else {}
     result = {}
     for kind, file in PROCESSOR_SOURCES.items():
-        name = MAPPING_NAME_OF[kind]
+        name = f"{kind.upper()}_MAPPING_NAMES"
         own = literal_pairs((folder / file).read_text("utf-8"))
         result[kind] = {
             **shared.get(name, {}),

@@ -1,0 +1,132 @@
+"""`python -m rpgen.refresh_database [--check] [--output FILE]`.
+
+Architectures are read anew from the installed transformers. Of the well-known models the
+figures are a person's work and are kept; their parameters are counted again.
+"""
+
+import argparse
+import sys
+import warnings
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from rpgen import paths
+from rpgen.errors import DataError, ExitCode, OutputError, RpgenError
+from rpgen.model_database import ModelDatabase, load
+from rpgen.refresh_database import build, count
+
+SHOWN = 20
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="python -m rpgen.refresh_database", description=__doc__)
+    parser.add_argument(
+        "--check", action="store_true", help="write nothing; exit 1 on a difference"
+    )
+    parser.add_argument("--output", type=Path, default=None, help="the database (the shipped one)")
+    options = parser.parse_args(arguments)
+    path = options.output or paths.model_database_file()
+    try:
+        return check(path) if options.check else refresh(path)
+    except RpgenError as error:
+        print(error, file=sys.stderr)
+        return int(error.exit_code)
+
+
+def refresh(path: Path) -> int:
+    """Write the database anew, in one step, keeping what people wrote."""
+    old = load(path)
+    types, models = build.architectures(), counted(old)
+    text = build.text(installed(), types, models)
+    fresh = path.with_name(path.name + ".new")
+    try:
+        fresh.write_text(text, encoding="utf-8")
+        fresh.replace(path)
+    except OSError as error:
+        raise OutputError(f"{path} can't be written ({error.strerror}): choose --output") from error
+    print(f"{path}: {len(types)} architectures, {len(models)} models, {len(text) // 1024} KB")
+    return int(ExitCode.OK)
+
+
+def check(path: Path) -> int:
+    """Whether the file says what the installed transformers says; prints what differs.
+
+    Another transformers than the one it was made with has other architectures: that is
+    reported, and it is not a fault of the file, so it passes.
+    """
+    database = load(path)
+    made_with, here = database.made_with.get("transformers"), installed()["transformers"]
+    differences = compare(database.raw_architectures, build.architectures())
+    if made_with != here:
+        print(f"{path} was made with transformers {made_with}, installed is {here}:")
+        print(f"{len(differences)} architectures differ; refresh it when {here} becomes the pin")
+        return int(ExitCode.OK)
+    differences += unbuildable(database)
+    for line in differences[:SHOWN]:
+        print(line)
+    if not differences:
+        print(f"{path} is in step with transformers {here}")
+        return int(ExitCode.OK)
+    print(f"{len(differences)} differences: run `python -m rpgen.refresh_database`")
+    return int(ExitCode.FAILED)
+
+
+def installed() -> dict[str, str]:
+    import transformers
+
+    return {"transformers": str(transformers.__version__)}
+
+
+def compare(stored: Mapping[str, Any], fresh: Mapping[str, Any]) -> list[str]:
+    """One line per architecture that is missing, gone or different."""
+    lines = [f"{name}: not in the file" for name in fresh if name not in stored]
+    lines += [f"{name}: no longer in transformers" for name in stored if name not in fresh]
+    for name in sorted(stored.keys() & fresh.keys()):
+        keys = sorted(stored[name].keys() | fresh[name].keys())
+        changed = [key for key in keys if stored[name].get(key) != fresh[name].get(key)]
+        if changed:
+            told = ", ".join(
+                f"{key} {stored[name].get(key)!r} is now {fresh[name].get(key)!r}"
+                for key in changed
+            )
+            lines.append(f"{name}: {told}")
+    return lines
+
+
+def counted(database: ModelDatabase) -> dict[str, dict[str, Any]]:
+    """The well-known models as stored, each with its parameters counted anew."""
+    result = {}
+    for model in database.models():
+        raw = dict(database.raw_models[model.model_id])
+        figures = count.needed(model.model_type, model.config)
+        try:
+            raw["parameters"] = count.parameters(model.model_type, model.auto_class, figures)
+        except (AttributeError, KeyError, RuntimeError, TypeError, ValueError) as error:
+            message = f"{model.model_id} can't be built from its figures ({error}): correct them"
+            raise DataError(message) from error
+        raw.pop("config", None)
+        order = ("model_type", "family", "subfamily", "auto_class", "parameters")
+        result[model.model_id] = {key: raw[key] for key in order if raw.get(key)} | (
+            {"config": figures} if figures else {}
+        )
+    return result
+
+
+def unbuildable(database: ModelDatabase) -> list[str]:
+    """The well-known models that the installed transformers has no class for."""
+    lines = []
+    for model in database.models():
+        architecture = database.architecture(model.model_type)
+        if architecture is None:
+            lines.append(f"{model.model_id}: {model.model_type} is not an architecture")
+        elif model.auto_class not in architecture.auto_classes:
+            lines.append(f"{model.model_id}: {model.model_type} has no {model.auto_class}")
+        elif model.parameters is None:
+            lines.append(f"{model.model_id}: its parameters are not counted")
+    return lines
+
+
+if __name__ == "__main__":
+    warnings.simplefilter("ignore")
+    sys.exit(main())
