@@ -140,22 +140,23 @@ def _report(
     """Every report of the run; the one in the state folder is always written."""
     from rpgen.cli.console import stderr, stdout
     from rpgen.report import json_report as json_format
-    from rpgen.report.console import show_result
+    from rpgen.report.console import show_result, surviving_a_closed_pipe
     from rpgen.run.state import forget_old_runs
 
     report = json_format.build(result)
     json_format.write(report, folder.report)
-    console = stderr() if json_report == "-" else stdout()
-    show_result(result, console, verbosity)
     where = Path(json_report) if json_report and json_report != "-" else folder.report
-    console.print(f"report: {where}", style="dim", markup=False, soft_wrap=True)
-    if json_report == "-":
-        typer.echo(json_format.to_text(report), nl=False)
-    elif json_report:
+    if where != folder.report:
         json_format.write(report, where)
     if junit_xml:
         from rpgen.report import junit
 
         junit.write(result, junit_xml)
+    if json_report == "-":
+        typer.echo(json_format.to_text(report), nl=False)
+    console = stderr() if json_report == "-" else stdout()
+    with surviving_a_closed_pipe():
+        show_result(result, console, verbosity)
+        console.print(f"report: {where}", style="dim", markup=False, soft_wrap=True)
     forget_old_runs(folder)
     return result.exit_code

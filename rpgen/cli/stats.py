@@ -72,16 +72,15 @@ def _follow(folder: "RunFolder") -> int:
     result = _read(folder)
     if not console.is_terminal or result.ended_at is not None:
         return _show(result, as_json=False)
+    import contextlib
+
     from rich.live import Live
 
-    try:
-        with Live(pool_stats.render(result), console=console, auto_refresh=False) as view:
-            while result.ended_at is None:
-                time.sleep(REFRESH_SECONDS)
-                result = _read(folder)
-                view.update(pool_stats.render(result), refresh=True)
-    except KeyboardInterrupt:
-        return 0
+    view = Live(pool_stats.render(result), console=console, auto_refresh=False)
+    with contextlib.suppress(KeyboardInterrupt), view:
+        while _read(folder).ended_at is None:
+            time.sleep(REFRESH_SECONDS)
+            view.update(pool_stats.render(_read(folder)), refresh=True)
     return 0
 
 

@@ -4,6 +4,7 @@ On a terminal there is also a status line of what is running now. Elsewhere the 
 come without colour and without any movement, so that a log of them reads well.
 """
 
+import contextlib
 import time
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
@@ -30,6 +31,16 @@ _SHOWN_AT_LENGTH = 10
 _SHOWN_LINES = 30
 
 
+@contextlib.contextmanager
+def surviving_a_closed_pipe() -> Iterator[None]:
+    """Nobody may be reading any more (`| head`): the run and its reports go on.
+
+    Rich turns the closed pipe into `SystemExit` and keeps quiet from then on.
+    """
+    with contextlib.suppress(BrokenPipeError, SystemExit):
+        yield
+
+
 class Progress:
     """Listens to a run. `verbosity` is -1 for quiet, 1 for a line per test.
 
@@ -46,6 +57,10 @@ class Progress:
         self._done = 0
 
     def __call__(self, event: events.Event, fold: Fold) -> None:
+        with surviving_a_closed_pipe():
+            self._show(event, fold)
+
+    def _show(self, event: events.Event, fold: Fold) -> None:
         if self._console is None:
             self._start()
         self._status.note(event)

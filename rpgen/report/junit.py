@@ -42,9 +42,9 @@ def _suite(file: FileResult, result: RunResult) -> Any:
     suite = TestSuite(_text(file.path))
     for name, value in _properties(file):
         suite.add_property(name, _text(str(value)))
-    name = result.host.get("name")
-    if name:
-        suite.hostname = _text(str(name))
+    host = result.host.get("name")
+    if host:
+        suite.hostname = _text(str(host))
     for test in file.tests:
         suite.add_testcase(_case(test, file))
     suite.time = round(file.duration_seconds, 3)

@@ -42,7 +42,7 @@ def keep_conftests(session: Any) -> None:
     """Let the fixtures of conftest files that are loaded at the start wait for their folder."""
     manager = getattr(session, "_fixturemanager", None)
     pending = getattr(manager, "_pending_conftests", None)
-    if pending is not None:
+    if manager is not None and pending is not None:
         manager._pending_conftests = _KeptConftests(pending)
 
 

@@ -27,6 +27,7 @@ from rpgen.run.schedule import Target
 from rpgen.run.state import RunFolder
 from rpgen.run.watch import Watched
 
+QUICK_POLL_SECONDS = 0.002  # after news: small files follow each other within milliseconds
 POLL_SECONDS = 0.02
 START_SECONDS = 600.0  # for torch and transformers on a slow disk
 EXIT_SECONDS = 5.0
@@ -68,6 +69,7 @@ class Supervisor:
         self._downs: Counter[str] = Counter()
         self._idle_deaths = 0
         self._stopped: str | None = None
+        self._pause = POLL_SECONDS
 
     def run(self) -> RunResult:
         """The first act is to start the worker, so that its imports overlap with the rest."""
@@ -100,7 +102,7 @@ class Supervisor:
             self._bound_log()
         elif worker.clock() - worker.since > START_SECONDS:
             raise WorkerError(f"the worker was not ready in {START_SECONDS:g} s: {self._log_end()}")
-        time.sleep(POLL_SECONDS)
+        time.sleep(self._pause)
 
     # the journal
 
@@ -110,7 +112,9 @@ class Supervisor:
         self._follow(self._worker)
 
     def _follow(self, worker: Watched | None) -> None:
-        for event in self._tail.read():
+        news = self._tail.read()
+        self._pause = QUICK_POLL_SECONDS if news else min(2 * self._pause, POLL_SECONDS)
+        for event in news:
             self._fold.add(event)
             if worker is not None:
                 worker.note(event)
