@@ -42,16 +42,17 @@ class Owner:
 
 
 current: ContextVar[Owner | None] = ContextVar("rpgen_pool_owner", default=None)
-_active: list[Owner] = []
+active: list[Owner] = []
+"""The owners that have begun and not ended. Empty in a plain script: then nobody is asked."""
 _lock = threading.Lock()
 
 
 def current_owner() -> Owner | None:
     """The owner of this context, else the only active one."""
     found = current.get()
-    if found is None and len(_active) == 1:
+    if found is None and len(active) == 1:
         with contextlib.suppress(IndexError):  # it ended in another thread just now
-            return _active[0]
+            return active[0]
     return found
 
 
@@ -60,14 +61,14 @@ def owning(name: str) -> Iterator[Owner]:
     """Make `name` the current owner; on leaving, its leases are dropped."""
     owner = Owner(name)
     with _lock:
-        _active.append(owner)
+        active.append(owner)
     token = current.set(owner)
     try:
         yield owner
     finally:
         _reset(token)
         with _lock:
-            _active.remove(owner)
+            active.remove(owner)
         owner.let_go()
 
 

@@ -18,21 +18,21 @@ from rpgen.families import Classification
 from rpgen.hardware.types import HardwareSnapshot
 from rpgen.placement.matrix import GUIDE, Matrix
 from rpgen.placement.preferences import ENVIRONMENT
-from rpgen.pool import error_report, execute, low_memory, statistics
+from rpgen.pool import error_report, execute, low_memory
 from rpgen.pool.admission import Admission
 from rpgen.pool.custody import Custody
 from rpgen.pool.entry import Asked, Entry, Got, Identity, Kind, Use
 from rpgen.pool.eviction import too_old
-from rpgen.pool.keys import OptionsMemory
+from rpgen.pool.keys import OptionsMemory, Wishes, environment_reader
+from rpgen.pool.looking import Looking
 from rpgen.pool.low_memory import LowMemory
 from rpgen.pool.memory import Budget, FreeMemory, HostFigures, Reservations, read_free
 from rpgen.pool.moving import Mover
 from rpgen.pool.obtain import Obtain
-from rpgen.pool.owner import Owner, current_owner, owning
+from rpgen.pool.owner import Owner, active, current_owner, owning
 from rpgen.pool.reading import Reader, read_device_wish
 from rpgen.pool.surroundings import Surroundings
 from rpgen.pool.table import Table
-from rpgen.pool.views import View, details, entry_stats, explanation
 from rpgen.pool.wanted import Wanted
 
 logger = logging.getLogger("rpgen.pool")
@@ -63,6 +63,8 @@ class ResourcePool:
         self._requests = self._table.requests
         self._counters = self._table.counters
         self._options = OptionsMemory()
+        self._wishes = Wishes()
+        self._environment = environment_reader(ENVIRONMENT)
         self._around = Surroundings(snapshot, host, classify)
         self._reservations = Reservations()
         budget = Budget(free_memory or read_free, self._reservations, budgets_mb)
@@ -74,10 +76,11 @@ class ResourcePool:
         self._reader = Reader(self._around.classify, matrix)
         self._low_memory = LowMemory()
         self._custody = Custody(self._table, self._lock, self._low_memory, self._mover)
-        self.resources = View(self._table, self._lock, _value, Kind.RESOURCE)
-        self.models = View(self._table, self._lock, _value, Kind.MODEL)
-        self.tokenizers = View(self._table, self._lock, _value, Kind.TOKENIZER)
-        self._stats = View(self._table, self._lock, lambda e: entry_stats(e, self._clock()))
+        self._looking = Looking(self._table, self._lock, clock, self._around, self._low_memory)
+        self.resources = self._looking.values(Kind.RESOURCE)
+        self.models = self._looking.values(Kind.MODEL)
+        self.tokenizers = self._looking.values(Kind.TOKENIZER)
+        self._stats = self._looking.entries()
         self.look_at_memory()
 
     # Getting things
@@ -90,7 +93,7 @@ class ResourcePool:
     ) -> Any:
         """The resource, made by `constructor` if it isn't there; None only without either."""
         request = (resource_type, resource_id)
-        owner = current_owner()
+        owner = current_owner() if active else None
         with self._lock:
             entry = self._requests.get(request)
             if entry is not None:
@@ -111,7 +114,7 @@ class ResourcePool:
         """The tokenizer (or processor); as `get_resource`."""
         options = self._options.of(constructor)
         request = (model_type, model_name, options)
-        owner = current_owner()
+        owner = current_owner() if active else None
         with self._lock:
             entry = self._requests.get(request)
             if entry is None and constructor is None:
@@ -143,7 +146,7 @@ class ResourcePool:
         an entry nor a constructor.
         """
         request = self._request(model_type, model_name, constructor, hardware_preferences)
-        owner = current_owner()
+        owner = current_owner() if active else None
         with self._lock:
             entry = self._requests.get(request)
             if entry is not None and not entry.moving and entry.home is None:
@@ -247,50 +250,24 @@ class ResourcePool:
 
     def get_stats(self) -> dict[str, Any]:
         """Everything the guide lists; callable at any time, from any thread."""
-        with self._lock:
-            stats = statistics.pool_part(list(self._table), self._counters, self._clock())
-        stats["low_memory_mode"] = self.low_memory_mode
-        stats["system_memory"] = statistics.system_memory(
-            self._around.host, self._around.under_pressure
-        )
-        stats["cpu"] = statistics.cpu()
-        stats["cuda_memory"] = statistics.cuda_memory()
-        stats["hardware"] = statistics.other_hardware(self._around.known_snapshot)
-        stats["component_status"] = statistics.components()
-        return stats
+        return self._looking.stats()
 
     def summary(self) -> dict[str, Any]:
         """The short form that a generated test prints at its end."""
-        with self._lock:
-            stats = statistics.pool_part(list(self._table), self._counters, self._clock())
-        memory = statistics.system_memory(self._around.host, lambda: False)
-        return {
-            "hits": stats["hits"],
-            "misses": stats["misses"],
-            "memory_usage_mb": round(stats["memory_usage_mb"], 1),
-            "cached_models": stats["cached_models"],
-            "low_memory_mode": self.low_memory_mode,
-            "system_memory": {
-                name: memory[name] for name in ("available_mb", "percent_used") if name in memory
-            },
-        }
+        return self._looking.summary()
 
     def get_resource_details(self, resource_key: str) -> dict[str, Any] | None:
         """All that is known of one entry; None where there is none."""
-        with self._lock:
-            entry = self._table.by_key(resource_key)
-            return details(entry, self._clock()) if entry else None
+        return self._looking.details(resource_key)
 
     def explain(self, resource_key: str) -> str | None:
         """Why a model is where it is, and what else was considered; None where there is none."""
-        with self._lock:
-            entry = self._table.by_key(resource_key)
-            return explanation(entry) if entry else None
+        return self._looking.explain(resource_key)
 
     def get_recommended_device(self, model_type: str, model_family: str | None = None) -> str:
         """The device that a model of this type would get now, its size unknown."""
         preferences = {"model_family": model_family or model_type}
-        request = (model_type, None, (), os.environ.get(ENVIRONMENT), None)
+        request = (model_type, None, (), self._environment(), None)
         wanted = self._reader.wanted(request, None, preferences)
         return self._admission.peek(wanted.needs(), wanted.preferences).device
 
@@ -357,8 +334,8 @@ class ResourcePool:
             model_type,
             model_name,
             self._options.of(constructor),
-            os.environ.get(ENVIRONMENT),
-            repr(hardware_preferences) if hardware_preferences else None,
+            self._environment(),
+            self._wishes.token(hardware_preferences),
         )
 
     def _pinned_model(
@@ -407,10 +384,6 @@ class ResourcePool:
     def _count_miss(self) -> None:
         with self._lock:
             self._counters.misses += 1
-
-
-def _value(entry: Entry) -> Any:
-    return entry.value
 
 
 def _hit(entry: Entry, request: Hashable) -> Got:

@@ -10,7 +10,7 @@ from rpgen.placement.estimate import Needs, WeightFigures
 from rpgen.placement.matrix import Matrix
 from rpgen.placement.preferences import Preferences, merged, parse, parse_device
 from rpgen.pool.entry import Identity, Kind
-from rpgen.pool.keys import source_of
+from rpgen.pool.keys import decoded, source_of
 from rpgen.pool.wanted import Wanted
 
 logger = logging.getLogger("rpgen.pool")
@@ -30,7 +30,7 @@ class Reader:
     ) -> Wanted:
         """`request` is what the pool remembers: type, name, options, environment, wishes."""
         model_type, model_name, options, environment, _ = request
-        preferences = self._preferences(hardware_preferences, environment)
+        preferences = self._preferences(hardware_preferences, decoded(environment))
         return Wanted(
             identity=Identity(Kind.MODEL, str(model_type), model_name, options=options),
             constructor=constructor,
