@@ -4,7 +4,6 @@ Old scripts read MB in some places and GB in others; the units here are theirs. 
 are new carry their unit in their name.
 """
 
-import platform
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -39,7 +38,7 @@ def system(snapshot: HardwareSnapshot) -> dict[str, Any]:
     """The machine: its memory of this moment, in GB where the name has no unit."""
     memory = host_memory()
     return {
-        "platform": platform.platform(),
+        "platform": snapshot.host.system,
         "os": snapshot.host.system,
         "os_version": snapshot.os_version,
         "python_version": snapshot.python_version,
