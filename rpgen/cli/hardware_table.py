@@ -59,8 +59,8 @@ def table(found: HardwareSnapshot, with_evidence: bool) -> "Table":
 
 def _explained(report: BackendReport, with_evidence: bool) -> list[str]:
     lines = [_device_line(report, device) for device in report.devices]
-    if report.state is State.ABSENT:
-        lines = []
+    if report.available and report.facts.get("version"):
+        lines.insert(0, f"version {report.facts['version']}")
     if report.backend is Backend.CPU:
         lines += [_instructions(report)]
     lines += [report.reason] if report.reason else []
@@ -72,7 +72,8 @@ def _explained(report: BackendReport, with_evidence: bool) -> list[str]:
 
 
 def _device_line(report: BackendReport, device: Device) -> str:
-    parts = [f"{device.torch_device}: {device.name}" if device.torch_device else device.name]
+    address = device.torch_device or device.facts.get("openvino_device")
+    parts = [f"{address}: {device.name}" if address else device.name]
     if report.backend is Backend.CPU:
         cores = report.facts.get("cores") or {}
         parts.append(

@@ -15,7 +15,9 @@ PROGRAMS = (
     "microsoft-edge",
 )
 INSTALL_DRIVER = 'pip install "rpgen[web]"'
-INSTALL_BROWSER = "a Chromium: python -m playwright install chromium, or the system's package"
+INSTALL_BROWSER = (
+    "install a Chromium: python -m playwright install chromium, or the system's package"
+)
 
 _MAC_APPLICATIONS = ("Google Chrome", "Chromium", "Microsoft Edge")
 _PLAYWRIGHT_FOLDERS = {

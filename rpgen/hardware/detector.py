@@ -38,7 +38,7 @@ def detect(
         host=identity.host_identity(here),
         backends=reports,
         cpu_count=identity.usable_cpus(),
-        memory_total_mb=memory.kernel_total_mb,
+        memory_total_mb=round(memory.kernel_total_mb),
         memory_limit_mb=memory.limit_mb,
         os_version=_os_version(here),
         python_version=platform.python_version(),

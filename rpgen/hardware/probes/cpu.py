@@ -134,7 +134,7 @@ def probe(
         0,
         name,
         torch_device="cpu",
-        total_mb=memory.kernel_total_mb,
+        total_mb=round(memory.kernel_total_mb),
         dtypes=processor.dtypes,
     )
     facts = {

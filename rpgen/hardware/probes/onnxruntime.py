@@ -16,6 +16,9 @@ PACKAGES = (
 )
 """The distributions that bring the module `onnxruntime`; they differ in their providers."""
 
+_REMOTE = ("AzureExecutionProvider",)
+"""Providers that send the work elsewhere: nothing of this machine."""
+
 _REMEDY = 'pip install "rpgen[onnx]"'
 _QUESTION = """
 import onnxruntime
@@ -42,7 +45,7 @@ def probe(here: Surroundings) -> BackendReport:
     facts["providers"] = list(providers)
     devices = tuple(
         Device(Backend.ONNXRUNTIME, number, name, facts={"provider": name})
-        for number, name in enumerate(providers)
+        for number, name in enumerate(name for name in providers if name not in _REMOTE)
     )
     return BackendReport(
         Backend.ONNXRUNTIME, State.AVAILABLE, tuple(evidence), devices, facts=facts
