@@ -6,7 +6,7 @@ come without colour and without any movement, so that a log of them reads well.
 
 import contextlib
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from rpgen.report import words
@@ -280,16 +280,28 @@ def _show_rest(result: RunResult, console: "Console") -> None:
 
 
 def _remarks(result: RunResult) -> Iterator[str]:
+    yield from _grouped((file.path, file.degraded) for file in result.files)
+    alone = ((file.path, file.message) for file in result.files if not file.quarantined)
+    yield from _grouped(alone)
     for file in result.files:
-        if file.degraded:
-            yield f"{file.path}: {file.degraded}"
-        if file.message and not file.quarantined:
-            yield f"{file.path}: {file.message}"
         if file.left_behind:
             yield f"{file.path} left behind: {'; '.join(file.left_behind)}"
     if result.stopped:
         yield result.stopped
     if result.not_run:
-        yield f"not run: {', '.join(result.not_run[:10])}" + (
-            f" and {len(result.not_run) - 10} more" if len(result.not_run) > 10 else ""
-        )
+        yield f"not run: {_some(result.not_run)}"
+
+
+def _grouped(remarks: Iterable[tuple[str, str | None]]) -> Iterator[str]:
+    """What is the same for several files is said once."""
+    files: dict[str, list[str]] = {}
+    for path, remark in remarks:
+        if remark:
+            files.setdefault(remark, []).append(path)
+    for remark, paths in files.items():
+        yield f"{_some(paths)}: {remark}"
+
+
+def _some(paths: Sequence[str], shown: int = 3) -> str:
+    more = f" and {len(paths) - shown} more" if len(paths) > shown else ""
+    return ", ".join(paths[:shown]) + more

@@ -186,6 +186,9 @@ def _mb(value: float | None) -> str:
 
 
 def _brief(value: Any) -> str:
+    if isinstance(value, Mapping) and "state" in value:
+        reason = value.get("reason")
+        return f"{value['state']}: {reason}" if reason else str(value["state"])
     if isinstance(value, Mapping):
         return ", ".join(f"{name} {_brief(item)}" for name, item in value.items()) or "-"
     return str(value)

@@ -39,6 +39,7 @@ class FileRun:
         self._settings = settings
         self._journal = journal
         self._owner = FileOwner(command.path)
+        self._told: set[str] = set()
         self._reports: list[Any] = []
         self._interruption: str | None = None
         self._test = ""
@@ -78,7 +79,9 @@ class FileRun:
         self._write(test, verdict, 0.0)
 
     def trouble(self, message: str) -> None:
-        """The file as a whole could not be run."""
+        """The file as a whole could not be run; what pytest reported before says it better."""
+        if self.name in self._told:
+            return
         self._write(self.name, Verdict(Outcome.ERROR, message, phase="collect"), 0.0)
 
     def collected(self, items: Sequence[Any]) -> None:
@@ -136,6 +139,7 @@ class FileRun:
     def _write(self, test: str, verdict: Verdict, seconds: float) -> None:
         bad = verdict.outcome in BAD
         self.bad += bad
+        self._told.add(test)
         message = verdict.message
         self._journal.append(
             events.TestEnded(

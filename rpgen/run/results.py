@@ -134,7 +134,7 @@ class _File:
     load_seconds: float = 0.0  # of the workers that this file took down
     end: events.FileEnded | None = None
     deselected: int = 0
-    collected: bool = False
+    collected: tuple[str, ...] | None = None
     quarantine: str | None = None
 
 
@@ -180,7 +180,7 @@ class Fold:
                 file.load_seconds += _load_seconds(file.uses)
                 file.uses = ()
             case events.Collected():
-                file.collected, file.deselected = True, event.deselected
+                file.collected, file.deselected = event.tests, event.deselected
             case events.PoolUsed():
                 file.uses = event.uses
             case events.TestEnded():
@@ -269,10 +269,15 @@ def _finish(file: _File) -> FileResult:
 
 
 def _about(file: _File) -> str | None:
-    if file.tests or not file.collected:
+    if file.collected is None:
+        return None
+    missing = len(set(file.collected) - set(file.tests))
+    if missing and file.ended:
+        return f"{missing} of its {len(file.collected)} tests were not run"
+    if file.tests or file.collected:
         return None
     if file.deselected:
-        return f"none of its {file.deselected} tests was selected"
+        return f"none of its tests was selected ({file.deselected})"
     return "there is no test in it"
 
 

@@ -67,9 +67,7 @@ def _check_keyword(keyword: str | None) -> None:
     try:
         Expression.compile(keyword)
     except Exception as error:
-        raise UsageError(f"-k {keyword!r} is no expression that pytest understands: {error}") from (
-            error
-        )
+        raise UsageError(f"-k {keyword!r} is not an expression of pytest's: {error}") from (error)
 
 
 class WorkerPlugin:

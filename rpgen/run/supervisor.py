@@ -80,6 +80,10 @@ class Supervisor:
                 while self._waiting or (self._worker and self._worker.handed):
                     self._turn()
                 self._write_end()
+        except (UsageError, WorkerError) as error:
+            self._stopped = str(error)
+            self._write_end()
+            raise
         finally:
             self._end_worker(0.0 if self._interrupts.now else EXIT_SECONDS)
             self._tail.close()
@@ -274,8 +278,8 @@ class Supervisor:
         maxfail = self._request.maxfail
         if maxfail and not self._stopped:
             bad = sum(self._fold.result().counts[outcome] for outcome in BAD)
-            if bad >= maxfail:
-                self._stop(worker, f"stopped after {bad} of at most {maxfail} failures")
+            if bad >= maxfail and (self._waiting or worker.handed):
+                self._stop(worker, f"stopped after {bad} failure{'s' * (bad > 1)}, as asked for")
         if self._interrupts.count and not self._stopped:
             self._stop(worker, "interrupted by Ctrl-C")
             if worker.ready:

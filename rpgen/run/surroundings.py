@@ -11,6 +11,9 @@ from typing import Any
 
 from rpgen.run.children import end_children
 
+_SET_BY_LIBRARIES = ("TORCHINDUCTOR_", "TRITON_", "KMP_", "PYTEST_CURRENT_TEST")
+"""Variables that torch and pytest set for themselves while they work."""
+
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGALRM)
 
 
@@ -78,7 +81,8 @@ class Surroundings:
         changed = sorted(
             name
             for name in now.keys() | self.environment.keys()
-            if now.get(name) != self.environment.get(name) and name != "PYTEST_CURRENT_TEST"
+            if now.get(name) != self.environment.get(name)
+            and not name.startswith(_SET_BY_LIBRARIES)
         )
         for name in changed:
             if name in self.environment:

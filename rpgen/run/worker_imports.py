@@ -16,8 +16,12 @@ def import_models() -> None:
     with contextlib.suppress(ImportError):
         import torch  # noqa: F401
     with contextlib.suppress(ImportError, RuntimeError):  # transformers wraps what it can't import
-        from transformers import AutoModel  # noqa: F401
+        import transformers.generation
+        import transformers.modeling_utils
+        import transformers.models.auto.modeling_auto
+        import transformers.tokenization_utils_base  # noqa: F401
     with contextlib.suppress(ImportError):
+        import rpgen.models
         import rpgen.resource_pool  # noqa: F401
     gc.collect()
     gc.freeze()  # the libraries' objects stay: later collections needn't look at them
