@@ -14,6 +14,11 @@ TIMEOUT = 15.0  # seconds; a driver that wakes up a GPU takes several
 OLDEST_DRIVER = {11: 450, 12: 525, 13: 580}
 """The oldest driver branch that runs each major version of CUDA (NVIDIA's table)."""
 
+ORDER_UNKNOWN = (
+    "torch may number unequal GPUs otherwise than the driver: "
+    "set CUDA_DEVICE_ORDER=PCI_BUS_ID, or ask torch with --deep"
+)
+
 CUDNN = ("nvidia-cudnn-cu13", "nvidia-cudnn-cu12")
 """The packages that torch takes cuDNN from."""
 
@@ -58,6 +63,8 @@ def probe(here: Surroundings) -> BackendReport:
             evidence,
             facts=facts,
         )
+    if len({gpu.name for gpu in shown}) > 1 and "CUDA_DEVICE_ORDER" not in here.env:
+        evidence.append(Evidence(Step.DEVICE, None, ORDER_UNKNOWN))
     devices = tuple(_device(number, gpu) for number, gpu in enumerate(shown))
     too_old = _too_old(driver.version, torch)
     if too_old:

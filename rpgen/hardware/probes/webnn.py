@@ -27,7 +27,7 @@ def probe(here: Surroundings) -> BackendReport:
             State.SOFTWARE,
             tuple(evidence),
             reason="on Linux WebNN computes on the processor (LiteRT, XNNPACK)",
-            remedy="nothing to install: ask for webnn by name to use it so",
+            remedy="nothing to install: a GPU or NPU under WebNN needs Windows or macOS",
             facts=facts,
         )
     return BackendReport(Backend.WEBNN, State.AVAILABLE, tuple(evidence), facts=facts)
