@@ -45,7 +45,8 @@ def detect(
     )
     if not deep:
         return snapshot
-    from rpgen.hardware.deep import merge, prove
+    from rpgen.hardware.deep import prove
+    from rpgen.hardware.proofs import merge
 
     return merge(snapshot, prove(here))
 

@@ -3,7 +3,7 @@
 import pytest
 
 from rpgen.hardware import kernels
-from rpgen.hardware.deep import Proof, Proofs, merge
+from rpgen.hardware.proofs import Proof, Proofs, merge
 from rpgen.hardware.types import (
     Backend,
     BackendReport,
