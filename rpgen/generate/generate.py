@@ -6,10 +6,11 @@ from pathlib import Path
 from rpgen.classification import ModelFacts, classify
 from rpgen.errors import ExitCode, ModelUnavailableError, RpgenError
 from rpgen.families import Classification
-from rpgen.generate.plan import TestPlan, Wishes, plan_test
+from rpgen.generate.plan import Known, TestPlan, Wishes, plan_test
 from rpgen.generate.render import Renderer
 from rpgen.generate.write import Action, decide, write
 from rpgen.model_database import ModelDatabase
+from rpgen.models.pooling import pooling_of
 from rpgen.models.reference import (
     LocalFiles,
     ReferenceKind,
@@ -83,10 +84,17 @@ class Generator:
             modules=files.modules,
         )
         answer = classify(facts, self._database)
-        plan = plan_test(
-            reference.name, test_file_name(reference), answer, wishes, label=reference.label
+        known = Known(
+            label=reference.label,
+            pooling=pooling_of(files)[0] if files.folder else None,
+            inputs=self._inputs(answer),
         )
+        plan = plan_test(reference.name, test_file_name(reference), answer, wishes, known)
         return plan, answer
+
+    def _inputs(self, answer: Classification) -> tuple[str, ...]:
+        known = self._database.architecture(answer.model_type) if answer.model_type else None
+        return known.inputs if known else ()
 
 
 def _must_be_usable(name: str, files: LocalFiles, wishes: Wishes) -> None:

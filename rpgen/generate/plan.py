@@ -76,22 +76,40 @@ class TestPlan:
     checkpoint: Mapping[str, Any] = field(default_factory=dict)
     preferences: Mapping[str, Any] = field(default_factory=dict)
     cleanup_minutes: float = 0.5
+    pooling: str = "mean"
+    inputs: tuple[str, ...] = ("text",)
+
+
+@dataclass(frozen=True)
+class Known:
+    """What is known of the model beside its classification.
+
+    `label` is how people call it, `pooling` how its sentence vectors are made, `inputs` the
+    kinds of input it takes together (text, image, audio, video).
+    """
+
+    label: str | None = None
+    pooling: str | None = None
+    inputs: tuple[str, ...] = ()
 
 
 def plan_test(
-    model: str, file_name: str, answer: Classification, wishes: Wishes, *, label: str | None = None
+    model: str,
+    file_name: str,
+    answer: Classification,
+    wishes: Wishes,
+    known: Known = Known(),
 ) -> TestPlan:
-    """The plan for one model. `model` is what `Checkpoint` takes, `label` how people call it."""
+    """The plan for one model. `model` is what `Checkpoint` takes."""
     family = wishes.family or (answer.family if wishes.use_model_family else None)
     subfamily = answer.subfamily if family is not None and family == answer.family else None
     auto_class = answer.auto_class or "AutoModel"
     if subfamily is Subfamily.SENTENCE_TRANSFORMER:
         auto_class = "AutoModel"
-    shown = label or model
     return TestPlan(
         file_name=file_name,
         class_name=class_name(file_name),
-        title=f"Tests of {shown}{_description(family, subfamily)}.",
+        title=f"Tests of {known.label or model}{_description(family, subfamily)}.",
         command=command(model, wishes),
         model=model,
         family=str(family or "general"),
@@ -102,6 +120,8 @@ def plan_test(
         checkpoint=_checkpoint(auto_class, answer.model_type, wishes),
         preferences=_preferences(family, wishes),
         cleanup_minutes=wishes.cleanup_minutes,
+        pooling=known.pooling or "mean",
+        inputs=known.inputs or ("text",),
     )
 
 

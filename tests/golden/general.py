@@ -10,7 +10,7 @@ import unittest
 import torch
 from rpgen import checks, get_global_resource_pool
 from rpgen.models import Checkpoint
-from rpgen.models.inputs import example_inputs
+from rpgen.models.example_inputs import example_inputs
 
 FAMILY = "general"
 CHECKPOINT = Checkpoint(
@@ -90,4 +90,4 @@ def main():
 if __name__ == "__main__":
     sys.exit(main())
 
-# rpgen:signature 7cf80d7b7d18b2ce
+# rpgen:signature dfa05bfafebdd299

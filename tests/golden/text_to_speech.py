@@ -10,7 +10,7 @@ import unittest
 import torch
 from rpgen import checks, get_global_resource_pool
 from rpgen.models import Checkpoint
-from rpgen.models.inputs import example_inputs
+from rpgen.models.example_inputs import example_inputs
 
 FAMILY = "audio"
 CHECKPOINT = Checkpoint(
@@ -93,4 +93,4 @@ def main():
 if __name__ == "__main__":
     sys.exit(main())
 
-# rpgen:signature b7e6d75b81f3638d
+# rpgen:signature 982e669ab1b7fe97

@@ -10,7 +10,7 @@ import unittest
 import torch
 from rpgen import checks, get_global_resource_pool
 from rpgen.models import Checkpoint
-from rpgen.models.inputs import example_inputs
+from rpgen.models.inputs import joint, moved
 
 FAMILY = "multimodal"
 CHECKPOINT = Checkpoint(
@@ -25,6 +25,7 @@ HARDWARE_PREFERENCES = {
     "precision": None,
 }
 CLEANUP_AGE_MINUTES = 0.5
+INPUTS = ("text", "image")
 
 
 class TestName(unittest.TestCase):
@@ -39,16 +40,22 @@ class TestName(unittest.TestCase):
             constructor=CHECKPOINT.load_model,
             hardware_preferences=HARDWARE_PREFERENCES,
         )
+        cls.processor = cls.pool.get_resource(
+            "processor",
+            CHECKPOINT.name,
+            constructor=CHECKPOINT.load_processor,
+        )
 
     @classmethod
     def tearDownClass(cls):
-        cls.model = None
+        cls.model = cls.processor = None
         print(f"Resource pool stats: {cls.pool.summary()}")
         cls.pool.cleanup_unused_resources(max_age_minutes=CLEANUP_AGE_MINUTES)
 
     def encode(self, seed):
-        """Text and pixels (or sound) together, as the model takes them, from a seed."""
-        return example_inputs(self.model, seed=seed)
+        """Text and image in one call, another example for each seed."""
+        inputs = joint(self.processor, INPUTS, seed=seed)
+        return moved(inputs, self.model.device, self.model.dtype)
 
     def forward(self, inputs):
         with torch.inference_mode():
@@ -91,4 +98,4 @@ def main():
 if __name__ == "__main__":
     sys.exit(main())
 
-# rpgen:signature ca1954a218ba6cf4
+# rpgen:signature afd0745767096ab9

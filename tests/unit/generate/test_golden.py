@@ -11,7 +11,7 @@ import pytest
 
 from rpgen.errors import TemplateError
 from rpgen.families import Classification, Family, Subfamily
-from rpgen.generate.plan import Wishes, plan_test
+from rpgen.generate.plan import Known, Wishes, plan_test
 from rpgen.generate.render import Renderer
 from rpgen.generate.signature import Origin, origin
 from rpgen.generate.write import model_of
@@ -63,7 +63,8 @@ CASES: dict[str, tuple[str, Family | None, Subfamily | None, str | None, str | N
 
 
 def render(model: str, answer: Classification, wishes: Wishes = Wishes()) -> str:  # noqa: B008
-    return Renderer().render(plan_test(model, "test_hf_name.py", answer, wishes))
+    known = Known(inputs=("text", "image"))
+    return Renderer().render(plan_test(model, "test_hf_name.py", answer, wishes, known))
 
 
 @pytest.mark.parametrize("case", CASES)
