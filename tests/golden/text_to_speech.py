@@ -51,6 +51,7 @@ class TestName(unittest.TestCase):
         return example_inputs(self.model, seed=seed)
 
     def forward(self, inputs):
+        torch.manual_seed(0)  # speech is drawn: the same seed, the same sound
         with torch.inference_mode():
             return self.model(**inputs)
 
@@ -93,4 +94,4 @@ def main():
 if __name__ == "__main__":
     sys.exit(main())
 
-# rpgen:signature 982e669ab1b7fe97
+# rpgen:signature baff717384dad8c6
