@@ -17,6 +17,7 @@ from rpgen.run.results import BAD, FileResult, Fold, Outcome, RunResult, TestRes
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
 STYLES: dict[Outcome, str] = {
     Outcome.PASSED: "green",
@@ -193,46 +194,61 @@ def show_result(result: RunResult, console: "Console", verbosity: int = 0) -> No
 
 
 def table(result: RunResult, width: int) -> "Table":
-    """One row per file. A wide terminal shows path and model, a narrow one the model alone."""
+    """One row per file. A wide terminal shows path and model, a narrow one either."""
     from rich import box
     from rich.table import Table
 
     wide = width >= _WIDE
+    headings = _WIDE_HEADINGS if wide else _NARROW_HEADINGS
+    rows = [_row(file, wide) for file in result.files]
+    names = 2 if wide else 1  # these columns give way
+    taken = sum(
+        2 + max(len(heading), *(cell.cell_len for cell in column))
+        for heading, column in list(zip(headings, zip(*rows, strict=True), strict=True))[names:]
+    )
+    room = max(16, (width - taken - 2) // names - 2)
     grid = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
-    if wide:
-        grid.add_column("file", overflow="fold", ratio=None)
-    grid.add_column("model" if wide else "file or model", overflow="fold")
-    grid.add_column("outcome", no_wrap=True)
-    grid.add_column("passed", justify="right", no_wrap=True)
-    grid.add_column("with", overflow="fold")
-    grid.add_column("time", justify="right", no_wrap=True)
-    if wide:
-        grid.add_column("load", justify="right", no_wrap=True)
-        grid.add_column("predicted MB", justify="right")
-    grid.add_column("peak MB", justify="right")
-    if wide:
-        grid.add_column("left MB", justify="right")
-    for file in result.files:
-        grid.add_row(*_row(file, wide))
+    for heading in headings:
+        number = heading in _NUMBERS
+        grid.add_column(heading, justify="right" if number else "left", no_wrap=True)
+    for row in rows:
+        for cell in row[:names]:
+            cell.plain = words.shortened(cell.plain, room)
+        grid.add_row(*row)
     return grid
 
 
-def _row(file: FileResult, wide: bool) -> list[Any]:
+_WIDE_HEADINGS = (
+    "file",
+    "model",
+    "outcome",
+    "passed",
+    "with",
+    "time",
+    "load",
+    "MB planned",
+    "peak",
+    "left",
+)
+_NARROW_HEADINGS = ("file or model", "outcome", "passed", "with", "time", "MB peak")
+_NUMBERS = {"passed", "time", "load", "MB planned", "peak", "left", "MB peak"}
+
+
+def _row(file: FileResult, wide: bool) -> "list[Text]":
     from rich.text import Text
 
-    path, model = Text(words.printable(file.path)), Text(words.printable(file.model or "-"))
+    memory, model = file.memory, file.model or ("-" if wide else file.path)
     outcome = Text(str(file.outcome), STYLES[file.outcome])
-    passed = Text(f"{file.counts[Outcome.PASSED]}/{len(file.tests)}")
-    memory = file.memory
-    with_ = Text(words.weights(file) or "-")
-    took = Text(words.seconds(file.duration_seconds))
-    peak = Text(words.megabytes(memory.peak_mb))
+    tests = f"{file.counts[Outcome.PASSED]}/{len(file.tests)}"
+    took = words.seconds(file.duration_seconds)
+    means = [tests, words.weights(file) or "-", took]
+    peak = words.megabytes(memory.peak_mb)
     if not wide:
-        return [model if file.model else path, outcome, passed, with_, took, peak]
-    load = Text(words.seconds(file.load_seconds) if file.uses else "-")
-    predicted = Text(words.megabytes(memory.predicted_mb))
-    left = Text(words.megabytes(memory.leaked_mb))
-    return [path, model, outcome, passed, with_, took, load, predicted, peak, left]
+        return [Text(words.printable(model)), outcome, *map(Text, (*means, peak))]
+    load = words.seconds(file.load_seconds) if file.uses else "-"
+    planned, left = words.megabytes(memory.predicted_mb), words.megabytes(memory.leaked_mb)
+    names = [Text(words.printable(name)) for name in (file.path, model)]
+    return [*names, outcome, *map(Text, (*means, load, planned, peak, left))]
 
 
 def _show_failures(result: RunResult, console: "Console", verbosity: int) -> None:
