@@ -11,7 +11,7 @@ from rpgen.pool.entry import Entry, Got, Kind, Use
 from rpgen.pool.eviction import order
 from rpgen.pool.low_memory import LowMemory
 from rpgen.pool.moving import PARK_FROM_BYTES, Mover
-from rpgen.pool.owner import Owner, current_owner
+from rpgen.pool.owner import Owner, Owners
 from rpgen.pool.table import Table
 
 logger = logging.getLogger("rpgen.pool")
@@ -21,9 +21,14 @@ _MOST_OWNERS = 2000
 
 class Custody:
     def __init__(
-        self, table: Table, lock: threading.RLock, low_memory: LowMemory, mover: Mover
+        self,
+        table: Table,
+        lock: threading.RLock,
+        owners: Owners,
+        low_memory: LowMemory,
+        mover: Mover,
     ) -> None:
-        self._table, self._lock = table, lock
+        self._table, self._lock, self._owners = table, lock, owners
         self._low_memory, self._mover = low_memory, mover
         self._uses: OrderedDict[str, list[Use]] = OrderedDict()
 
@@ -41,7 +46,7 @@ class Custody:
 
     def hand_over(self, got: Got) -> Any:
         """Give a pinned entry out: leased to the current owner, or to nobody. Unpins it."""
-        owner, entry = current_owner(), got.entry
+        owner, entry = self._owners.current(), got.entry
         with self._lock:
             self._table.touched(entry, got.hit)
             value = entry.value

@@ -8,8 +8,7 @@ only active owner's, if there is exactly one.
 import contextlib
 import threading
 from collections.abc import Callable, Iterator
-from contextvars import ContextVar
-from typing import Any
+from contextvars import ContextVar, Token
 
 from rpgen.pool.entry import Entry
 
@@ -41,39 +40,40 @@ class Owner:
             release()
 
 
-current: ContextVar[Owner | None] = ContextVar("rpgen_pool_owner", default=None)
-active: list[Owner] = []
-"""The owners that have begun and not ended. Empty in a plain script: then nobody is asked."""
-_lock = threading.Lock()
+class Owners:
+    """The owners of one pool. `active` are those that have begun and not ended: it is empty
+    in a plain script, and then a hit asks no further."""
 
+    def __init__(self) -> None:
+        self.active: list[Owner] = []
+        self._current: ContextVar[Owner | None] = ContextVar("rpgen_pool_owner", default=None)
+        self._lock = threading.Lock()
 
-def current_owner() -> Owner | None:
-    """The owner of this context, else the only active one."""
-    found = current.get()
-    if found is None and len(active) == 1:
-        with contextlib.suppress(IndexError):  # it ended in another thread just now
-            return active[0]
-    return found
+    def current(self) -> Owner | None:
+        """The owner of this context, else the only active one."""
+        found = self._current.get()
+        if found is None and len(self.active) == 1:
+            with contextlib.suppress(IndexError):  # it ended in another thread just now
+                return self.active[0]
+        return found
 
+    @contextlib.contextmanager
+    def owning(self, name: str) -> Iterator[Owner]:
+        """Make `name` the current owner; on leaving, its leases are dropped."""
+        owner = Owner(name)
+        with self._lock:
+            self.active.append(owner)
+        token = self._current.set(owner)
+        try:
+            yield owner
+        finally:
+            self._reset(token)
+            with self._lock:
+                self.active.remove(owner)
+            owner.let_go()
 
-@contextlib.contextmanager
-def owning(name: str) -> Iterator[Owner]:
-    """Make `name` the current owner; on leaving, its leases are dropped."""
-    owner = Owner(name)
-    with _lock:
-        active.append(owner)
-    token = current.set(owner)
-    try:
-        yield owner
-    finally:
-        _reset(token)
-        with _lock:
-            active.remove(owner)
-        owner.let_go()
-
-
-def _reset(token: Any) -> None:
-    try:
-        current.reset(token)
-    except ValueError:  # entered in one context and left in another, as some fixtures do
-        current.set(None)
+    def _reset(self, token: Token[Owner | None]) -> None:
+        try:
+            self._current.reset(token)
+        except ValueError:  # entered in one context and left in another, as some fixtures do
+            self._current.set(None)

@@ -29,7 +29,7 @@ from rpgen.pool.low_memory import LowMemory
 from rpgen.pool.memory import Budget, FreeMemory, HostFigures, Reservations, read_free
 from rpgen.pool.moving import Mover
 from rpgen.pool.obtain import Obtain
-from rpgen.pool.owner import Owner, active, current_owner, owning
+from rpgen.pool.owner import Owner, Owners
 from rpgen.pool.reading import Reader, read_device_wish
 from rpgen.pool.surroundings import Surroundings
 from rpgen.pool.table import Table
@@ -75,7 +75,10 @@ class ResourcePool:
         self._mover = Mover(self._table, self._lock, self._admission.free_idle)
         self._reader = Reader(self._around.classify, matrix)
         self._low_memory = LowMemory()
-        self._custody = Custody(self._table, self._lock, self._low_memory, self._mover)
+        self._owners = Owners()
+        self._custody = Custody(
+            self._table, self._lock, self._owners, self._low_memory, self._mover
+        )
         self._looking = Looking(self._table, self._lock, clock, self._around, self._low_memory)
         self.resources = self._looking.values(Kind.RESOURCE)
         self.models = self._looking.values(Kind.MODEL)
@@ -93,7 +96,7 @@ class ResourcePool:
     ) -> Any:
         """The resource, made by `constructor` if it isn't there; None only without either."""
         request = (resource_type, resource_id)
-        owner = current_owner() if active else None
+        owner = self._owners.current() if self._owners.active else None
         with self._lock:
             entry = self._requests.get(request)
             if entry is not None:
@@ -114,7 +117,7 @@ class ResourcePool:
         """The tokenizer (or processor); as `get_resource`."""
         options = self._options.of(constructor)
         request = (model_type, model_name, options)
-        owner = current_owner() if active else None
+        owner = self._owners.current() if self._owners.active else None
         with self._lock:
             entry = self._requests.get(request)
             if entry is None and constructor is None:
@@ -146,7 +149,7 @@ class ResourcePool:
         an entry nor a constructor.
         """
         request = self._request(model_type, model_name, constructor, hardware_preferences)
-        owner = current_owner() if active else None
+        owner = self._owners.current() if self._owners.active else None
         with self._lock:
             entry = self._requests.get(request)
             if entry is not None and not entry.moving and entry.home is None:
@@ -184,7 +187,7 @@ class ResourcePool:
     def owner(self, name: str) -> Iterator[Owner]:
         """Let everything got in this block be in use until the block is left."""
         self._custody.begin(name)
-        with owning(name) as owner:
+        with self._owners.owning(name) as owner:
             yield owner
 
     def uses(self, owner: str) -> tuple[Use, ...]:
@@ -232,7 +235,7 @@ class ResourcePool:
 
         False where the pool has no such model, or somebody else is using it.
         """
-        owner = current_owner()
+        owner = self._owners.current()
         wish = read_device_wish(device)
         with self._lock:
             found = self._table.named(Kind.MODEL, model_type, model_name)
