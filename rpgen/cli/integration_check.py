@@ -60,10 +60,11 @@ def parts_present() -> str:
     from importlib.util import find_spec
 
     from rpgen.families import Family, template_name
+    from rpgen.generate.render import SUFFIX
     from rpgen.paths import model_database_file, templates_folder
 
     missing = [name for name in PARTS if find_spec(name) is None]
-    templates = {template_name(family) for family in (*Family, None)}
+    templates = {template_name(family) + SUFFIX for family in (*Family, None)}
     files = [*(templates_folder() / name for name in sorted(templates)), model_database_file()]
     missing += [path.name for path in files if not path.is_file()]
     if missing:

@@ -245,3 +245,21 @@ def test_the_priority_list_is_a_copy():
 def test_recommended_device(on, reports, family, device):
     on(*reports)
     assert guide.get_recommended_device(family) == device
+
+
+def test_compatibility_of_a_model_can_be_given_to_the_pool(on):
+    from rpgen.placement.preferences import parse
+
+    on(TWO_GPUS)
+    found = guide.get_model_hardware_compatibility("bert-base-uncased")
+    assert found["cuda"]["compatible"]
+    assert found["cuda"]["effective"]
+    assert found["mps"]["compatible"]
+    assert not found["mps"]["effective"]
+    understood = parse({"hw_compatibility": found}).compatibility
+    assert understood[Backend.CUDA].compatible
+
+
+def test_a_model_by_name_gets_a_device(on):
+    on(APPLE)
+    assert guide.get_recommended_device(model_name="bert-base-uncased") == "mps"
