@@ -72,7 +72,7 @@ class KnownModel:
     parameters: int | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class ModelDatabase:
     """The file's content; entries are made into values when they are asked for."""
 
@@ -108,6 +108,26 @@ class ModelDatabase:
         for model_id in self.raw_models:
             short.setdefault(model_id.rpartition("/")[2].lower(), model_id)
         return short | {model_id.lower(): model_id for model_id in self.raw_models}
+
+    def class_named(self, class_name: str) -> tuple[Architecture, str] | None:
+        """The architecture that a model class belongs to, and the auto class that builds it."""
+        found = self._classes.get(class_name)
+        architecture = self.architecture(found)
+        auto_class = architecture.auto_class_of(class_name) if architecture else None
+        return (architecture, auto_class) if architecture and auto_class else None
+
+    @cached_property
+    def _classes(self) -> Mapping[str, str]:
+        """Model class → type. Where several types share a class, the one named like it."""
+        found: dict[str, str] = {}
+        for model_type, raw in self.raw_architectures.items():
+            for name in raw.get("classes", {}).values():
+                other = found.get(name)
+                if other is None or self.raw_architectures[other]["config"] == raw["config"]:
+                    found[name] = min(model_type, other or model_type, key=len)
+                elif name.startswith(raw["config"].removesuffix("Config")):
+                    found[name] = model_type
+        return found
 
     def _read(self, make: Any, name: str, raw: Any) -> Any:
         try:
@@ -159,6 +179,10 @@ def _schema_problem(content: Any) -> str | None:
     for section in ("made_with", "architectures", "models"):
         if not isinstance(content.get(section), dict):
             return f"{section!r} is missing or not an object"
+    for section, keys in (("architectures", ("config",)), ("models", ("model_type", "auto_class"))):
+        for name, raw in content[section].items():
+            if not isinstance(raw, dict) or not all(isinstance(raw.get(key), str) for key in keys):
+                return f"the entry {name!r} of {section!r} lacks one of: {', '.join(keys)}"
     return None
 
 
