@@ -259,14 +259,17 @@ def from_database(names: Sequence[str], database: ModelDatabase) -> Iterator[Clu
         finding = Finding(
             "database", known.family, known.subfamily, 0.95 if exact else 0.85, reason
         )
-        head = HEAD_OF[known.auto_class]
+        head = HEAD_OF.get(known.auto_class or "")
         sure = finding.confidence if known.subfamily else 0.0
         task = _task(known.subfamily, head, known.family)
-        yield Clue(finding, sure, known.model_type, known.auto_class, task, exact=True)
+        exact = known.auto_class is not None
+        yield Clue(finding, sure, known.model_type, known.auto_class, task, exact)
         return
 
 
-def _task(subfamily: Subfamily | None, head: Head, family: Family | None) -> str | None:
+def _task(subfamily: Subfamily | None, head: Head | None, family: Family | None) -> str | None:
+    if head is None:
+        return None
     if subfamily is Subfamily.SENTENCE_TRANSFORMER:
         return "sentence-similarity"
     if head.auto_class == "AutoModel" and family is Family.VISION:

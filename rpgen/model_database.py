@@ -61,13 +61,14 @@ class Architecture:
 @dataclass(frozen=True)
 class KnownModel:
     """One well-known model. `config` has only what differs from its configuration class's
-    defaults; `parameters` were counted on a model built from it."""
+    defaults; `parameters` were counted on a model built from it. A model that somebody noted
+    down with its family alone has no type and no head."""
 
     model_id: str
-    model_type: str
+    model_type: str | None
     family: Family | None
     subfamily: Subfamily | None
-    auto_class: str
+    auto_class: str | None
     config: Mapping[str, Any] = field(default_factory=dict)
     parameters: int | None = None
 
@@ -89,8 +90,11 @@ class ModelDatabase:
         return None if raw is None else self._read(_architecture, model_type, raw)
 
     def model(self, model_id: str) -> KnownModel | None:
-        """A well-known model by its id, also without organisation and in any case."""
-        found = self._ids.get(model_id.lower())
+        """A well-known model by its id, in any case, also without its organisation; and with
+        an organisation where the well-known id has none (google-bert/bert-base-uncased)."""
+        name = model_id.lower()
+        bare = name.rpartition("/")[2]
+        found = self._ids.get(name) or (bare if bare in self.raw_models else None)
         return None if found is None else self._read(_model, found, self.raw_models[found])
 
     def architectures(self) -> tuple[Architecture, ...]:
@@ -143,7 +147,8 @@ _REMEDY = "name another file, or make it again with `python -m rpgen.refresh_dat
 def load(path: Path | None = None) -> ModelDatabase:
     """The database at `path`, or the shipped one. A file is read once per process and change.
 
-    A file that can't be read, is not JSON or not of our schema is a DataError.
+    A file without architectures adds its models to the shipped database. One that can't be
+    read, is not JSON or not of our schema is a DataError.
     """
     chosen = (path or paths.model_database_file()).absolute()
     try:
@@ -168,7 +173,12 @@ def _load(path: Path, changed: int) -> ModelDatabase:
     problem = _schema_problem(content)
     if problem:
         raise DataError(f"the model database {path} is not ours ({problem}): {_REMEDY}")
-    return ModelDatabase(path, content["made_with"], content["architectures"], content["models"])
+    made_with, types, models = content["made_with"], content["architectures"], content["models"]
+    if not types and path != paths.model_database_file().absolute():
+        shipped = load()
+        made_with, types = shipped.made_with, shipped.raw_architectures
+        models = {**shipped.raw_models, **models}
+    return ModelDatabase(path, made_with, types, models)
 
 
 def _schema_problem(content: Any) -> str | None:
@@ -179,10 +189,12 @@ def _schema_problem(content: Any) -> str | None:
     for section in ("made_with", "architectures", "models"):
         if not isinstance(content.get(section), dict):
             return f"{section!r} is missing or not an object"
-    for section, keys in (("architectures", ("config",)), ("models", ("model_type", "auto_class"))):
-        for name, raw in content[section].items():
-            if not isinstance(raw, dict) or not all(isinstance(raw.get(key), str) for key in keys):
-                return f"the entry {name!r} of {section!r} lacks one of: {', '.join(keys)}"
+    for name, raw in content["architectures"].items():
+        if not isinstance(raw, dict) or not isinstance(raw.get("config"), str):
+            return f"the architecture {name!r} names no configuration class"
+    for name, raw in content["models"].items():
+        if not isinstance(raw, dict) or not ({"model_type", "family", "subfamily"} & raw.keys()):
+            return f"the model {name!r} has neither a type nor a family"
     return None
 
 
@@ -208,15 +220,17 @@ def _architecture(name: str, raw: Mapping[str, Any], database: ModelDatabase) ->
 
 def _model(name: str, raw: Mapping[str, Any], database: ModelDatabase) -> KnownModel:
     family, subfamily = _family(raw)
+    architecture = database.architecture(raw.get("model_type"))
+    auto_class = raw.get("auto_class") or (architecture.auto_class if architecture else None)
     if family is None:  # a head for text classification says more than the architecture does
-        head, architecture = HEAD_OF[raw["auto_class"]], database.architecture(raw["model_type"])
-        family = head.family or (architecture.family if architecture else None)
+        head = HEAD_OF[auto_class] if auto_class else None
+        family = (head and head.family) or (architecture.family if architecture else None)
     return KnownModel(
         model_id=name,
-        model_type=raw["model_type"],
+        model_type=raw.get("model_type"),
         family=family,
         subfamily=subfamily,
-        auto_class=raw["auto_class"],
+        auto_class=auto_class,
         config=dict(raw.get("config", {})),
         parameters=raw.get("parameters"),
     )

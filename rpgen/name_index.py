@@ -83,9 +83,10 @@ def _beginnings(
     ids that begin so agree. A beginning ends before a word of use and after an architecture."""
     groups: dict[str, list[Known]] = {}
     for model_id, raw in database.raw_models.items():
-        known = _known(raw["model_type"], raw, BEGINNING)
+        model_type = raw.get("model_type")
+        known = _known(model_type, raw, BEGINNING)
         if known.family is None:
-            known = types.get(raw["model_type"], known)
+            known = types.get(str(model_type), known)
         words = tokens(model_id)
         for length in (1, 2, 3):
             text = "".join(words[:length])
@@ -111,7 +112,7 @@ def _agreed(ones: list[Known]) -> Known | None:
     return Known(model_type, families.pop(), most, BEGINNING)
 
 
-def _known(model_type: str, raw: dict[str, Any], confidence: float) -> Known:
+def _known(model_type: str | None, raw: dict[str, Any], confidence: float) -> Known:
     subfamily = Subfamily(raw["subfamily"]) if raw.get("subfamily") else None
     family = Family(raw["family"]) if raw.get("family") else None
     if family is None and subfamily is not None:

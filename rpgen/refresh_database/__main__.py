@@ -99,8 +99,10 @@ def counted(database: ModelDatabase) -> dict[str, dict[str, Any]]:
     result = {}
     for model in database.models():
         raw = dict(database.raw_models[model.model_id])
-        figures = count.needed(model.model_type, model.config)
+        if model.model_type is None or model.auto_class is None:
+            raise DataError(f"{model.model_id} has no type or no head: add them or take it out")
         try:
+            figures = count.needed(model.model_type, model.config)
             raw["parameters"] = count.parameters(model.model_type, model.auto_class, figures)
         except (AttributeError, KeyError, RuntimeError, TypeError, ValueError) as error:
             message = f"{model.model_id} can't be built from its figures ({error}): correct them"
