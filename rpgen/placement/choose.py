@@ -28,6 +28,7 @@ class Considered:
     verdict: str
     short_mb: float | None = None
     never_fits: bool = False
+    here: bool = True
 
 
 @dataclass(frozen=True)
@@ -168,15 +169,23 @@ def _needed_mb(case: _Case, device: Device) -> float | None:
     told = case.preferences.compatibility.get(device.backend)
     if told and told.peak_mb is not None:
         return told.peak_mb
-    estimate = case.needs.estimate(choose_dtype(case.preferences, device)[0])
+    estimate = case.needs.estimate(_loaded_as(case, device))
     return estimate.peak_mb if estimate else None
+
+
+def _loaded_as(case: _Case, device: Device) -> str | None:
+    """The dtype that the weights will take there: on the CPU fp32, unless asked otherwise."""
+    dtype = choose_dtype(case.preferences, device)[0]
+    return dtype or ("fp32" if device.backend is Backend.CPU else None)
 
 
 def _judge(case: _Case, request: Request, device: Device | None) -> Considered:
     if device is None:
-        return Considered(str(request), False, why_not_here(case.snapshot, request))
+        return Considered(str(request), False, why_not_here(case.snapshot, request), here=False)
     name = str(device.torch_device)
-    against = case.excluded.get(name) or _not_allowed(case, device) or _not_compatible(case, device)
+    if name in case.excluded:
+        return Considered(name, False, case.excluded[name], never_fits=True)
+    against = _not_allowed(case, device) or _not_compatible(case, device)
     return Considered(name, False, against) if against else _judge_memory(case, device, name)
 
 
@@ -237,7 +246,7 @@ def _judge_memory(case: _Case, device: Device, name: str) -> Considered:
             never_fits=True,
         )
     if free is not None and wanted > free:
-        words = f"needs {needed:.0f} MB and {free:.0f} MB are free"
+        words = f"needs {wanted:.0f} MB with its margin and {free:.0f} MB are free"
         return Considered(name, False, words, short_mb=wanted - free)
     room = "" if free is None else f" of {free:.0f} MB free"
     return Considered(name, True, f"needs {needed:.0f} MB{room}")
@@ -246,7 +255,7 @@ def _judge_memory(case: _Case, device: Device, name: str) -> Considered:
 def _decision(case: _Case, accepted: list[Device], considered: tuple[Considered, ...]) -> Placement:
     device = accepted[0]
     dtype, said_of_dtype = choose_dtype(case.preferences, device)
-    estimate = case.needs.estimate(dtype)
+    estimate = case.needs.estimate(_loaded_as(case, device))
     chosen = next(c for c in considered if c.accepted)
     before = considered[: considered.index(chosen)]
     reasons = [f"{chosen.name}: {chosen.verdict}", *said_of_dtype]
@@ -261,8 +270,18 @@ def _decision(case: _Case, accepted: list[Device], considered: tuple[Considered,
         needed_mb=_needed_mb(case, device),
         estimate_source=estimate.source if estimate else None,
         considered=considered,
-        short_of_memory=any(c.short_mb is not None for c in before),
+        short_of_memory=any(_worth_room(case, c, chosen) for c in before),
     )
+
+
+def _worth_room(case: _Case, passed_over: Considered, chosen: Considered) -> bool:
+    """Whether a device is worth freeing memory for: not where its neighbour has room, unless
+    it was asked for by number."""
+    if passed_over.short_mb is None:
+        return False
+    by_number = case.preferences.device is not None and case.preferences.device.index is not None
+    kinds = {name.partition(":")[0] for name in (passed_over.name, chosen.name)}
+    return len(kinds) == 2 or (by_number and passed_over is not chosen)
 
 
 def _degraded(case: _Case, device: Device, considered: tuple[Considered, ...]) -> str | None:
@@ -300,7 +319,7 @@ def _forced(case: _Case, request: Request) -> Placement:
         raise UsageError(f"{request} was forced and can't be had: {why}")
     device = devices[0]
     dtype, said_of_dtype = choose_dtype(case.preferences, device)
-    estimate = case.needs.estimate(dtype)
+    estimate = case.needs.estimate(_loaded_as(case, device))
     name = str(device.torch_device)
     return Placement(
         device=name,
@@ -314,8 +333,10 @@ def _forced(case: _Case, request: Request) -> Placement:
 
 
 def _nothing_left(considered: list[Considered]) -> RpgenError:
-    listing = "; ".join(f"{c.name}: {c.verdict}" for c in considered)
-    if any(c.short_mb is not None or c.never_fits for c in considered):
+    too_full = any(c.short_mb is not None or c.never_fits for c in considered)
+    named = [c for c in considered if c.here or not too_full]
+    listing = "; ".join(f"{c.name}: {c.verdict}" for c in named)
+    if too_full:
         return DoesNotFitError(
             f"The model fits on no device that it may use ({listing}). "
             "Free memory, take a smaller dtype, or use --weights tiny."

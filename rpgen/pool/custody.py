@@ -3,6 +3,7 @@
 import logging
 import threading
 from collections import OrderedDict
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -13,6 +14,8 @@ from rpgen.pool.low_memory import LowMemory
 from rpgen.pool.moving import PARK_FROM_BYTES, Mover
 from rpgen.pool.owner import Owner, Owners
 from rpgen.pool.table import Table
+
+MB = 2**20
 
 logger = logging.getLogger("rpgen.pool")
 
@@ -27,9 +30,10 @@ class Custody:
         owners: Owners,
         low_memory: LowMemory,
         mover: Mover,
+        host_free: Callable[[], float | None],
     ) -> None:
         self._table, self._lock, self._owners = table, lock, owners
-        self._low_memory, self._mover = low_memory, mover
+        self._low_memory, self._mover, self._host_free = low_memory, mover, host_free
         self._uses: OrderedDict[str, list[Use]] = OrderedDict()
 
     def begin(self, owner: str) -> None:
@@ -71,6 +75,12 @@ class Custody:
             leaving = [self._table.remove(entry)] if last and entry.doomed else []
         self.let_go(leaving)
         if last and was_in_use and self._low_memory.on and entry.size.total > PARK_FROM_BYTES:
+            self._park(entry)
+
+    def _park(self, entry: Entry) -> None:
+        """To the CPU, where that doesn't make the host short instead."""
+        free_mb = self._host_free()
+        if free_mb is None or free_mb * MB > 2 * entry.size.total:
             self._mover.park(entry)
 
     def keep_to_limits(self) -> int:

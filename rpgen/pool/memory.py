@@ -71,6 +71,15 @@ class Reservations:
             self._promised.pop(ticket, None)
             self._changed.notify_all()
 
+    def by_domain(self) -> dict[str, float]:
+        """What is promised now, for a person to look at."""
+        with self._changed:
+            promised = list(self._promised.values())
+        totals: dict[str, float] = {}
+        for domain, mb, _ in promised:
+            totals[domain] = totals.get(domain, 0.0) + mb
+        return totals
+
     def wait_for_others(self, seconds: float) -> bool:
         """Wait until some other thread's load has ended; False where there is none to wait for.
 

@@ -52,6 +52,11 @@ class Mover:
             try:
                 self._carry(entry, "cpu")
                 entry.home = home
+            except Exception as error:
+                if out_of_memory(error) is None:
+                    raise
+                logger.warning("%s stays on %s: the host has no room for it", entry.key, home)
+                return False
             finally:
                 with self._lock:
                     entry.moving = False

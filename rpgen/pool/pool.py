@@ -26,7 +26,7 @@ from rpgen.pool.eviction import too_old
 from rpgen.pool.keys import OptionsMemory, Wishes, environment_reader
 from rpgen.pool.looking import Looking
 from rpgen.pool.low_memory import LowMemory
-from rpgen.pool.memory import Budget, FreeMemory, HostFigures, Reservations, read_free
+from rpgen.pool.memory import HOST, Budget, FreeMemory, HostFigures, Reservations, read_free
 from rpgen.pool.moving import Mover
 from rpgen.pool.obtain import Obtain
 from rpgen.pool.owner import Owner, Owners
@@ -77,7 +77,12 @@ class ResourcePool:
         self._low_memory = LowMemory()
         self._owners = Owners()
         self._custody = Custody(
-            self._table, self._lock, self._owners, self._low_memory, self._mover
+            self._table,
+            self._lock,
+            self._owners,
+            self._low_memory,
+            self._mover,
+            lambda: budget.free_mb(HOST, 0.0),
         )
         self._looking = Looking(self._table, self._lock, clock, self._around, self._low_memory)
         self.resources = self._looking.values(Kind.RESOURCE)

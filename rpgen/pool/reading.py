@@ -70,6 +70,8 @@ class Reader:
             found = self._classify(model_name)
             family = family or (found.family if found else None)
             architecture = architecture or (found.model_type if found else None)
+        row = self._matrix.models.get(architecture or "")
+        family = family or (row.family if row else None)
         figures = source.estimate() if source else None
         return Needs(
             family=family,
