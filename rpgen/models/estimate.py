@@ -9,9 +9,9 @@ from rpgen.models.safetensors_header import TornFileError, WeightSummary, read_s
 
 BYTES_OF = {"fp32": 4, "fp16": 2, "bf16": 2}
 _FILE_BYTES = {
-    "F64": 8, "F32": 4, "F16": 2, "BF16": 2, "I64": 8, "I32": 4, "I16": 2, "I8": 1, "U8": 1,
-    "F8_E4M3": 1, "F8_E5M2": 1, "BOOL": 1,
+    "F64": 8, "F32": 4, "F16": 2, "BF16": 2, "I8": 1, "U8": 1, "F8_E4M3": 1, "F8_E5M2": 1,
 }  # fmt: skip
+_NO_WEIGHTS = ("I64", "I32", "I16", "BOOL")  # positions and masks
 _CONFIG_BYTES = {"float32": 4, "float16": 2, "bfloat16": 2, "float64": 8}
 
 
@@ -56,6 +56,8 @@ def _from_headers(summaries: list[WeightSummary]) -> WeightEstimate:
     stored: dict[int, int] = {}
     for summary in summaries:
         for dtype, count in summary.by_dtype.items():
+            if dtype in _NO_WEIGHTS:
+                continue
             width = _FILE_BYTES.get(dtype, 4)
             stored[width] = stored.get(width, 0) + count
     return WeightEstimate(sum(stored.values()), "safetensors headers", stored)

@@ -105,7 +105,7 @@ def _first_that_can_be_had(facts: WeightsFacts) -> WeightsChoice:
 def _pretrained(facts: WeightsFacts) -> WeightsChoice | None:
     files = facts.files
     if files.whole:
-        place = "the local cache" if files.revision else str(files.folder)
+        place = "the local cache" if files.revision else files.gguf or files.folder
         return WeightsChoice(
             Weights.PRETRAINED, f"whole weights are in {place}", files.folder, files.revision
         )
