@@ -2,7 +2,7 @@
 
 import sys
 
-from rpgen.cli.app import main
+from rpgen.cli.entry import main
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -56,18 +56,7 @@ def detect(
         from rpgen.cli.hardware_table import print_hardware
 
         print_hardware(found, with_evidence=debug or deep)
-    _leave_quickly()
     return 0
-
-
-def _leave_quickly() -> None:
-    """The process ends here: what is left need not be searched for cycles one last time.
-
-    That search is an eighth of a cached `detect`.
-    """
-    import gc
-
-    gc.freeze()
 
 
 def _cache_file(named: Path | None) -> Path | None:

@@ -159,10 +159,12 @@ def _generate_all(
 
 def _device(text: str) -> str:
     """A device as placement spells it. Raises UsageError for one it doesn't know."""
+    wanted = text.strip().lower()
+    if wanted == "auto":
+        return wanted
     from rpgen.placement.preferences import parse
 
-    wanted = text.strip().lower()
-    return "auto" if wanted == "auto" else str(parse({"device": wanted}).device)
+    return str(parse({"device": wanted}).device)
 
 
 def _warn_of_absent_device(device: str, hw_cache: Path | None, host: str | None) -> None:
@@ -172,7 +174,7 @@ def _warn_of_absent_device(device: str, hw_cache: Path | None, host: str | None)
     from rpgen.hardware.cache import snapshot
     from rpgen.placement.preferences import parse
 
-    machine = snapshot(hw_cache, host=host)
+    machine = snapshot(hw_cache, host=host, warn=warn)
     wanted = parse({"device": device}).device
     if wanted is None:
         return
@@ -192,4 +194,4 @@ def _forget_cached_figures(hw_cache: Path | None) -> None:
 
     forget_measured()
     if hw_cache is not None:
-        snapshot(hw_cache, refresh=True)
+        snapshot(hw_cache, refresh=True, warn=warn)
