@@ -71,9 +71,8 @@ def empty_backend_cache(backend: str) -> None:
     torch = sys.modules.get("torch")
     if torch is None or backend not in ("cuda", "xpu", "mps"):
         return
-    runtime = getattr(torch, backend, None)
-    started = getattr(runtime, "is_initialized", lambda: backend == "mps")
-    if runtime is not None and started():
+    runtime = getattr(torch, backend)
+    if torch.backends.mps.is_available() if backend == "mps" else runtime.is_initialized():
         runtime.empty_cache()
 
 

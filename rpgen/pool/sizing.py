@@ -50,15 +50,15 @@ def torch_modules(value: Any) -> list[Any]:
     return found
 
 
-def _tensors_size(tensors: Iterable[Any]) -> Size:
-    storages: dict[tuple[str, int], int] = {}
+def _tensors_size(tensors: Iterable[tuple[Any, Any]]) -> Size:
+    storages: dict[tuple[str, Any], int] = {}
     dtypes: dict[str, int] = {}
-    for tensor in tensors:
+    for tensor, packed_in in tensors:
         device = device_name(tensor.device)
         if device == "meta":
             continue
         storage = tensor.untyped_storage()
-        place = (device, storage.data_ptr())
+        place = (device, storage.data_ptr() if packed_in is None else packed_in)
         size = storage.nbytes()
         if size and place not in storages:
             dtypes[str(tensor.dtype)] = dtypes.get(str(tensor.dtype), 0) + size
@@ -76,11 +76,13 @@ def _tensors_size(tensors: Iterable[Any]) -> Size:
     )
 
 
-def _module_tensors(module: Any) -> Iterator[Any]:
+def _module_tensors(module: Any) -> Iterator[tuple[Any, Any]]:
+    """Each tensor with None; one unpacked for the occasion with the place it is packed in: its
+    own storage is a copy that is gone, and its address free, before the next one comes."""
     for tensor in (*module.parameters(), *module.buffers()):
-        yield from _opened(tensor)
+        yield from ((inner, None) for inner in _opened(tensor))
     for part in module.modules():
-        yield from _packed(part)
+        yield from ((tensor, (id(part), number)) for number, tensor in enumerate(_packed(part)))
 
 
 def _opened(tensor: Any) -> Iterator[Any]:
@@ -101,9 +103,8 @@ def _opened(tensor: Any) -> Iterator[Any]:
 
 def _packed(module: Any) -> Iterator[Any]:
     """Weights that torch's own quantised layers keep in a packed object, not a parameter."""
-    packed = vars(module).get("_packed_params") or getattr(module, "_modules", {}).get(
-        "_packed_params"
-    )
+    inside = {**vars(module), **vars(module).get("_modules", {})}
+    packed = inside.get("_packed_params")
     unpack = getattr(packed, "_weight_bias", None)
     if unpack is not None:
         yield from (tensor for tensor in unpack() if tensor is not None)
