@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from rpgen.classification import ModelFacts, classify
+from rpgen.classification.evidence import METHODS
+from rpgen.classification.name_index import tokens
 from rpgen.errors import OutputError
-from rpgen.evidence import METHODS
 from rpgen.families import FAMILY_OF, Classification, Family, Subfamily, template_name
 from rpgen.heads import TAGS, split
 from rpgen.model_database import SCHEMA, ModelDatabase, load
-from rpgen.name_index import tokens
 from rpgen.name_patterns import USES
 
 _DESCRIPTIONS = {

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from rpgen.evidence import (
+from rpgen.classification.evidence import (
     TEXT_FAMILIES,
     Clue,
     fits,
@@ -20,11 +20,11 @@ from rpgen.evidence import (
     from_modules,
     from_tag,
 )
+from rpgen.classification.name_index import plain_name
+from rpgen.classification.names import from_name, head_for
 from rpgen.families import Classification, Subfamily
 from rpgen.heads import HEAD_OF
 from rpgen.model_database import ModelDatabase
-from rpgen.name_evidence import from_name, head_for
-from rpgen.name_index import plain_name
 
 SURE_ENOUGH = 0.7
 USUAL = 0.6  # how sure a sub-family is that only follows from the architecture

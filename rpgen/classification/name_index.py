@@ -121,4 +121,4 @@ def _known(model_type: str | None, raw: dict[str, Any], confidence: float) -> Kn
 
 
 def _together(text: str) -> str:
-    return re.sub(r"[^a-z0-9]", "", text.lower())
+    return "".join(filter(str.isalnum, text.lower()))

@@ -11,11 +11,11 @@ never taken for `bert`, nor `clipseg` for `clip`:
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from rpgen.evidence import TEXT_FAMILIES, Clue, clue
+from rpgen.classification.evidence import TEXT_FAMILIES, Clue, clue
+from rpgen.classification.name_index import Known, has_size, name_index, tokens
 from rpgen.families import Family, Finding, Subfamily
 from rpgen.heads import HEADS, split
 from rpgen.model_database import Architecture, ModelDatabase
-from rpgen.name_index import Known, has_size, name_index, tokens
 from rpgen.name_patterns import BRANDS, MAKERS, ONLY_FIRST, ROOTS, SHARED, TURNING, USES, Word
 
 MAX_RUN = 6  # words that the name of an architecture may consist of
