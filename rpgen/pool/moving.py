@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from rpgen.pool.cleanup import free, give_back
-from rpgen.pool.entry import Entry, Kind
+from rpgen.pool.entry import Entry
 from rpgen.pool.loading import bring
 from rpgen.pool.oom import out_of_memory
 from rpgen.pool.sizing import device_name, measure
@@ -113,6 +113,9 @@ class Mover:
             there = self._table.by_identity(identity)
             if there is None or there is entry:
                 self._table.rename(entry, identity)
-            elif entry.leases == 0 and entry.identity.kind is Kind.MODEL:
+            elif entry.leases == 0:
                 leaving.append(self._table.remove(entry))
+            else:  # somebody got it while it moved: it goes with them, and nobody else gets it
+                self._table.unname(entry)
+                entry.doomed = True
         free(leaving)

@@ -9,7 +9,7 @@ import logging
 import os
 import threading
 import time
-from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,13 +17,12 @@ from rpgen.errors import UsageError
 from rpgen.families import Classification
 from rpgen.hardware.types import HardwareSnapshot
 from rpgen.placement.matrix import GUIDE, Matrix
-from rpgen.placement.preferences import ENVIRONMENT
 from rpgen.pool import error_report, execute, low_memory
 from rpgen.pool.admission import Admission
 from rpgen.pool.custody import Custody
-from rpgen.pool.entry import Asked, Entry, Got, Identity, Kind, Use
+from rpgen.pool.entry import Identity, Kind, Use
 from rpgen.pool.eviction import too_old
-from rpgen.pool.keys import OptionsMemory, Wishes, environment_reader
+from rpgen.pool.fetch import Fetch, hit
 from rpgen.pool.looking import Looking
 from rpgen.pool.low_memory import LowMemory
 from rpgen.pool.memory import HOST, Budget, FreeMemory, HostFigures, Reservations, read_free
@@ -33,7 +32,6 @@ from rpgen.pool.owner import Owner, Owners
 from rpgen.pool.reading import Reader, read_device_wish
 from rpgen.pool.surroundings import Surroundings
 from rpgen.pool.table import Table
-from rpgen.pool.wanted import Wanted
 
 logger = logging.getLogger("rpgen.pool")
 
@@ -62,9 +60,6 @@ class ResourcePool:
         self._table = Table(clock)
         self._requests = self._table.requests
         self._counters = self._table.counters
-        self._options = OptionsMemory()
-        self._wishes = Wishes()
-        self._environment = environment_reader(ENVIRONMENT)
         self._around = Surroundings(snapshot, host, classify)
         self._reservations = Reservations()
         budget = Budget(free_memory or read_free, self._reservations, budgets_mb)
@@ -73,7 +68,6 @@ class ResourcePool:
         )
         self._obtain = Obtain(self._table, self._lock, self._admission)
         self._mover = Mover(self._table, self._lock, self._admission.free_idle)
-        self._reader = Reader(self._around.classify, matrix)
         self._low_memory = LowMemory()
         self._owners = Owners()
         self._custody = Custody(
@@ -83,6 +77,14 @@ class ResourcePool:
             self._low_memory,
             self._mover,
             lambda: budget.free_mb(HOST, 0.0),
+        )
+        self._fetch = Fetch(
+            self._table,
+            self._lock,
+            Reader(self._around.classify, matrix),
+            self._obtain,
+            self._mover,
+            self._custody,
         )
         self._looking = Looking(self._table, self._lock, clock, self._around, self._low_memory)
         self.resources = self._looking.values(Kind.RESOURCE)
@@ -109,19 +111,18 @@ class ResourcePool:
                 entry.hits += 1
                 entry.last_used = self._clock()
                 if owner is not None and entry not in owner.held:
-                    self._custody.lease_to(owner, _hit(entry, request))
+                    self._custody.lease_to(owner, hit(entry, request))
                 return entry.value
         if constructor is None:
             return self._count_miss()
         identity = Identity(Kind.RESOURCE, resource_type, resource_id)
-        return self._custody.hand_over(self._pinned_plain(identity, constructor, request))
+        return self._custody.hand_over(self._fetch.plain(identity, constructor, request))
 
     def get_tokenizer(
         self, model_type: str, model_name: str, constructor: Callable[[], Any] | None = None
     ) -> Any:
         """The tokenizer (or processor); as `get_resource`."""
-        options = self._options.of(constructor)
-        request = (model_type, model_name, options)
+        request = (model_type, model_name, self._fetch.options.of(constructor))
         owner = self._owners.current() if self._owners.active else None
         with self._lock:
             entry = self._requests.get(request)
@@ -133,12 +134,12 @@ class ResourcePool:
                 entry.hits += 1
                 entry.last_used = self._clock()
                 if owner is not None and entry not in owner.held:
-                    self._custody.lease_to(owner, _hit(entry, request))
+                    self._custody.lease_to(owner, hit(entry, request))
                 return entry.value
         if constructor is None:
             return self._count_miss()
-        identity = Identity(Kind.TOKENIZER, model_type, model_name, options=options)
-        return self._custody.hand_over(self._pinned_plain(identity, constructor, request))
+        identity = Identity(Kind.TOKENIZER, model_type, model_name, options=request[2])
+        return self._custody.hand_over(self._fetch.plain(identity, constructor, request))
 
     def get_model(
         self,
@@ -153,7 +154,7 @@ class ResourcePool:
         with device and dtype. Its error is raised as it is. None only where there is neither
         an entry nor a constructor.
         """
-        request = self._request(model_type, model_name, constructor, hardware_preferences)
+        request = self._fetch.request(model_type, model_name, constructor, hardware_preferences)
         owner = self._owners.current() if self._owners.active else None
         with self._lock:
             entry = self._requests.get(request)
@@ -163,9 +164,9 @@ class ResourcePool:
                 entry.hits += 1
                 entry.last_used = self._clock()
                 if owner is not None and entry not in owner.held:
-                    self._custody.lease_to(owner, _hit(entry, request))
+                    self._custody.lease_to(owner, hit(entry, request))
                 return entry.value
-        pinned = self._pinned_model(request, constructor, hardware_preferences)
+        pinned = self._fetch.model(request, constructor, hardware_preferences)
         return None if pinned is None else self._custody.hand_over(pinned)
 
     @contextlib.contextmanager
@@ -177,8 +178,8 @@ class ResourcePool:
         hardware_preferences: Mapping[str, Any] | None = None,
     ) -> Iterator[Any]:
         """The model, in use until the block is left: it is not evicted, cleaned or moved."""
-        request = self._request(model_type, model_name, constructor, hardware_preferences)
-        pinned = self._pinned_model(request, constructor, hardware_preferences)
+        request = self._fetch.request(model_type, model_name, constructor, hardware_preferences)
+        pinned = self._fetch.model(request, constructor, hardware_preferences)
         if pinned is None:
             raise UsageError(f"The pool has no {model_type}:{model_name}; pass a constructor")
         with self._lock:
@@ -275,8 +276,7 @@ class ResourcePool:
     def get_recommended_device(self, model_type: str, model_family: str | None = None) -> str:
         """The device that a model of this type would get now, its size unknown."""
         preferences = {"model_family": model_family or model_type}
-        request = (model_type, None, (), self._environment(), None)
-        wanted = self._reader.wanted(request, None, preferences)
+        wanted = self._fetch.wanted(model_type, preferences)
         return self._admission.peek(wanted.needs(), wanted.preferences).device
 
     @property
@@ -328,72 +328,6 @@ class ResourcePool:
         """Run (model, inputs) pairs at the same time; results in order, failures as dicts."""
         return execute.execute_concurrent(jobs)
 
-    # What a miss has in common
-
-    def _request(
-        self,
-        model_type: str,
-        model_name: str,
-        constructor: Callable[..., Any] | None,
-        hardware_preferences: Mapping[str, Any] | None,
-    ) -> tuple[Any, ...]:
-        """What is remembered as meaning an entry. As cheap as can be: every hit makes one."""
-        return (
-            model_type,
-            model_name,
-            self._options.of(constructor),
-            self._environment(),
-            self._wishes.token(hardware_preferences),
-        )
-
-    def _pinned_model(
-        self,
-        request: tuple[Any, ...],
-        constructor: Callable[..., Any] | None,
-        hardware_preferences: Mapping[str, Any] | None,
-    ) -> Got | None:
-        """The entry of a request, pinned; None if it isn't there and can't be made."""
-        wanted = self._reader.wanted(request, constructor, hardware_preferences)
-        got = self._pinned_if_there(wanted, request)
-        if got is None and constructor is None:
-            self._count_miss()
-            return None
-        got = got or self._obtain.model(wanted, request)
-        try:
-            self._mover.bring_home(got.entry)
-        except BaseException:
-            self._custody.release(got.entry, was_in_use=False)
-            raise
-        if constructor is not None:
-            with self._lock:
-                asked = Asked(wanted.names_device, got.degraded)
-                self._table.remember(got.entry, request, asked)
-        return got
-
-    def _pinned_if_there(self, wanted: Wanted, request: tuple[Any, ...]) -> Got | None:
-        with self._lock:
-            entry = self._requests.get(request)
-            if entry is None and wanted.constructor is None:
-                found = self._table.named(Kind.MODEL, wanted.identity.type, wanted.identity.name)
-                entry = next((e for e in found if wanted.accepts(e)), None)
-            if entry is None:
-                return None
-            entry.leases += 1
-            return _hit(entry, request)
-
-    def _pinned_plain(
-        self, identity: Identity, constructor: Callable[[], Any], request: tuple[Any, ...]
-    ) -> Got:
-        got = self._obtain.plain(identity, constructor, request)
-        with self._lock:
-            self._table.remember(got.entry, request)
-        return got
-
     def _count_miss(self) -> None:
         with self._lock:
             self._counters.misses += 1
-
-
-def _hit(entry: Entry, request: Hashable) -> Got:
-    asked = entry.requests.get(request)
-    return Got(entry, True, asked.degraded if asked else None)

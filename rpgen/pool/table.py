@@ -97,14 +97,20 @@ class Table:
         self._keys[entry.key] = entry
         self.alias(entry, identity)
 
-    def remove(self, entry: Entry) -> Leaving:
-        """Take an entry out. The value moves into what is returned: nothing else holds it."""
-        del self._keys[entry.key]
+    def unname(self, entry: Entry) -> None:
+        """Let no request find this entry any more; it stays in the books while it lives."""
         for identity in entry.identities:
             del self._identities[identity]
         for request in entry.requests:
             if self.requests.get(request) is entry:
                 del self.requests[request]
+        entry.identities.clear()
+        entry.requests.clear()
+
+    def remove(self, entry: Entry) -> Leaving:
+        """Take an entry out. The value moves into what is returned: nothing else holds it."""
+        del self._keys[entry.key]
+        self.unname(entry)
         entry.live = False
         leaving = Leaving(entry.key, entry.value, entry.size.total, dict(entry.size.by_device))
         entry.value = None

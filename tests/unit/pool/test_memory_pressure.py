@@ -8,7 +8,9 @@ from typing import Any
 import pytest
 
 from rpgen.errors import DoesNotFitError, ModelUnavailableError
+from rpgen.placement.estimate import Needs
 from rpgen.pool.cleanup import settle
+from rpgen.pool.memory import Reservations
 from rpgen.pool.oom import out_of_memory
 
 LIMIT = 20.0
@@ -91,24 +93,17 @@ def test_two_loads_never_count_on_the_same_bytes(make_world: Any, make_source: A
     """The second one waits for the first one's promise to end, then sees what is left."""
     world = make_world(gpus={"cuda:0": 1000.0})
     pool = world.pool()
-    from rpgen.pool.memory import Reservations
-
     promises: Reservations = pool._reservations
     ticket = promises.reserve("cuda:0", 700.0)
-    found = pool._admission.peek(
-        pool._reader.wanted(
-            ("e", "x", (), None, None), make_source(world, "x", mb=400.0).load_model, None
-        ).needs(),
-        pool._reader.wanted(("e", "x", (), None, None), None, None).preferences,
-    )
+    wanted = pool._fetch.wanted("bert", {})
+    needs = Needs(figures=make_source(world, "x", mb=400.0).estimate())
+    found = pool._admission.peek(needs, wanted.preferences)
     assert found.device == "cpu"
     promises.release(ticket)
     assert promises.by_domain() == {}
 
 
 def test_waiting_for_a_promise_to_end() -> None:
-    from rpgen.pool.memory import Reservations
-
     promises = Reservations()
     assert not promises.wait_for_others(LIMIT)  # nobody to wait for
     own = promises.reserve("cpu", 1.0)
