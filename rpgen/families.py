@@ -8,6 +8,10 @@ from enum import StrEnum
 
 
 class Family(StrEnum):
+    """What a model is for; prints as the string that people write."""
+
+    __repr__ = str.__repr__
+
     EMBEDDING = "embedding"
     TEXT_GENERATION = "text_generation"
     VISION = "vision"
@@ -16,6 +20,10 @@ class Family(StrEnum):
 
 
 class Subfamily(StrEnum):
+    """What a model is for, more precisely; prints as the string that people write."""
+
+    __repr__ = str.__repr__
+
     MASKED_LM = "masked_lm"
     SENTENCE_TRANSFORMER = "sentence_transformer"
     TOKEN_CLASSIFIER = "token_classifier"

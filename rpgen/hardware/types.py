@@ -11,7 +11,9 @@ from typing import Any
 
 
 class Backend(StrEnum):
-    """Whatever may run a model. The names equal the strings that people write."""
+    """Whatever may run a model. The names equal, and print as, the strings that people write."""
+
+    __repr__ = str.__repr__  # scripts put str() of a dictionary of these into the environment
 
     CPU = "cpu"
     CUDA = "cuda"

@@ -28,7 +28,7 @@ IDS = {
     "t5-small": ("t5", "AutoModelForSeq2SeqLM"),
     "vit-base-patch16-224": ("vit", "AutoModelForImageClassification"),
 }
-RUN_APART = {"07_example_test", "18_runner_script"}
+RUN_APART = {"07_example", "18_runner_script"}
 
 
 @pytest.fixture(scope="module")
@@ -70,6 +70,7 @@ def surroundings() -> dict[str, Any]:
         "create_bert_model": bert,
         "create_vision_model": vit,
         "get_global_resource_pool": get_global_resource_pool,
+        "pool": get_global_resource_pool(),
         "logger": logging.getLogger("guide"),
         "__file__": str(Path(rpgen.__file__).parent / "guide.py"),
     }
@@ -133,7 +134,7 @@ def test_three_models_are_distributed() -> None:
 
 
 def test_the_example_test_passes() -> None:
-    namespace = runpy.run_path(str(SNIPPETS / "07_example_test.py"), run_name="guide_example")
+    namespace = runpy.run_path(str(SNIPPETS / "07_example.py"), run_name="guide_example")
     tests = unittest.defaultTestLoader.loadTestsFromTestCase(namespace["TestBertEmbedding"])
     result = unittest.TestResult()
     tests.run(result)

@@ -95,8 +95,3 @@ def main():
 
 if __name__ == "__main__":
     main()
-# Resource sharing happens automatically through the global ResourcePool
-
-# Full System Integration
-
-The ResourcePool forms a critical part of the hardware-aware workflow in the framework. All components work together to provide optimal resource management:
