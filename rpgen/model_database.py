@@ -52,10 +52,11 @@ class Architecture:
         return self.class_names.get(self.auto_class) if self.auto_class else None
 
     def auto_class_of(self, class_name: str) -> str | None:
-        """The auto class that builds a model class: the preferred one first."""
-        if self.auto_class and self.class_names.get(self.auto_class) == class_name:
-            return self.auto_class
-        return next((auto for auto, name in self.class_names.items() if name == class_name), None)
+        """The auto class that builds a model class: the preferred one, else the plainest."""
+        for auto in (self.auto_class, "AutoModel", *self.class_names):
+            if auto is not None and self.class_names.get(auto) == class_name:
+                return auto
+        return None
 
 
 @dataclass(frozen=True)

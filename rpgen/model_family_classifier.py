@@ -130,10 +130,10 @@ class ModelFamilyClassifier:
             found = words & {str(one).lower() for one in definition.get("keywords", ())}
             if found:
                 told = f"the name holds {', '.join(sorted(found))}, a keyword of {family}"
-                finding: dict[str, Any] = {"source": "name", "family": family, "subfamily": None}
-                finding |= {"confidence": 0.5, "reason": told}
+                answer: dict[str, Any] = {"source": "name", "family": family, "confidence": 0.5}
                 template = self.get_template_for_family(family)
-                return {**finding, "analyses": [finding], "template": template}
+                analysis = {**answer, "subfamily": None, "reason": told}
+                return {**answer, "analyses": [analysis], "template": template}
         return {}
 
 

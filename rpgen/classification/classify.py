@@ -99,11 +99,19 @@ def _decisive(clues: Sequence[Clue]) -> Clue | None:
     sure = [one for one in clues if one.finding.confidence >= SURE_ENOUGH]
     modules = next((one for one in sure if one.finding.source == "modules"), None)
     if modules is not None and (sure[0] is modules or sure[0].finding.family in TEXT_FAMILIES):
-        return modules
+        return _around(modules, sure[0])
     if sure:
         return sure[0]
     told = [one for one in clues if one.finding.confidence > 0]
     return max(told, key=lambda one: one.finding.confidence, default=None)
+
+
+def _around(modules: Clue, inside: Clue) -> Clue:
+    """The modules with the type of what they are around, and the head that gives its vectors:
+    the encoder alone where the configuration names it."""
+    encoder = "AutoModelForTextEncoding"
+    auto_class = encoder if inside.auto_class == encoder else modules.auto_class
+    return replace(modules, model_type=inside.model_type, auto_class=auto_class)
 
 
 def _agreed(winner: Clue, agreeing: Sequence[Clue]) -> float:

@@ -173,9 +173,8 @@ def from_modules(modules: Sequence[Any] | None) -> Iterator[Clue]:
     else:
         reason = f"modules.json lists {len(kinds)} modules of sentence-transformers"
         what = Subfamily.SENTENCE_TRANSFORMER
-        yield clue(
-            "modules", what, 0.98, reason, auto_class="AutoModel", task="sentence-similarity"
-        )
+        task = "sentence-similarity"
+        yield clue("modules", what, 0.98, reason, auto_class="AutoModel", task=task, exact=True)
 
 
 # pipeline tag and caller --------------------------------------------------------------------

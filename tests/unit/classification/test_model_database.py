@@ -1,0 +1,165 @@
+"""The shipped database, and files that are not ours."""
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from rpgen.errors import DataError
+from rpgen.families import FAMILY_OF, Family, Subfamily
+from rpgen.heads import HEAD_OF, HEADS, TAGS, split
+from rpgen.model_database import load
+from rpgen.refresh_database import build
+
+
+def written(folder: Path, content: Any) -> Path:
+    path = folder / "database.json"
+    path.write_text(content if isinstance(content, str) else json.dumps(content), "utf-8")
+    return path
+
+
+def ours(**sections: Any) -> dict[str, Any]:
+    return {"schema": 1, "made_with": {}, "architectures": {}, "models": {}, **sections}
+
+
+def test_the_shipped_file_has_what_it_promises() -> None:
+    database = load()
+    assert len(database.architectures()) > 700
+    assert len(database.models()) >= 150
+    assert {one.family for one in database.models()} == set(Family)
+    assert {one.subfamily for one in database.models()} >= set(Subfamily)
+    assert all(one.parameters for one in database.models())
+
+
+def test_entries_agree_with_each_other() -> None:
+    database = load()
+    for one in database.architectures():
+        assert one.subfamily is None or FAMILY_OF[one.subfamily] is one.family
+        assert one.auto_class is None or one.auto_class in one.class_names
+    for model in database.models():
+        architecture = database.architecture(model.model_type)
+        assert architecture is not None
+        assert model.auto_class in architecture.auto_classes
+        assert model.family is not None
+
+
+def test_a_model_is_found_in_any_case_with_and_without_organisation() -> None:
+    database = load()
+    for name in ("openai/whisper-tiny", "OPENAI/Whisper-Tiny", "whisper-tiny"):
+        known = database.model(name)
+        assert known is not None
+        assert (known.model_id, known.model_type) == ("openai/whisper-tiny", "whisper")
+    renamed = database.model("google-t5/t5-small")
+    assert renamed is not None
+    assert renamed.model_id == "t5-small"
+    assert database.model("someone/whisper-tiny-finetuned") is None
+    assert database.model("") is None
+
+
+def test_an_unknown_type_is_none() -> None:
+    assert load().architecture("nothing-like-it") is None
+    assert load().architecture(None) is None
+
+
+def test_a_class_leads_to_its_architecture() -> None:
+    found = load().class_named("BertForMaskedLM")
+    assert found is not None
+    assert (found[0].model_type, found[1]) == ("bert", "AutoModelForMaskedLM")
+    llama = load().class_named("LlamaForCausalLM")
+    assert llama is not None
+    assert llama[0].model_type == "llama"
+    assert load().class_named("NoSuchModel") is None
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "",
+        "not json",
+        '{"schema": 1',
+        "[" * 100_000,
+        "[]",
+        "null",
+        '{"bert-base-uncased": {"family": "embedding"}}',
+        ours(schema=2),
+        ours(schema="1"),
+        ours(models=[]),
+        ours(models={"a": 3}),
+        ours(models={"a": {}}),
+        ours(architectures={"a": []}),
+        ours(architectures={"a": {"config": 3}}),
+        {"schema": 1},
+    ],
+)
+def test_a_file_that_is_not_ours_is_one_sentence(content: Any, tmp_path: Path) -> None:
+    path = written(tmp_path, content)
+    with pytest.raises(DataError, match=r"database\.json") as caught:
+        load(path)
+    assert "\n" not in str(caught.value)
+    assert "refresh_database" in str(caught.value)
+
+
+def test_bytes_that_are_no_text_a_folder_and_nothing(tmp_path: Path) -> None:
+    binary = tmp_path / "database.json"
+    binary.write_bytes(b"\xff\xfe\x00\x01" * 9)
+    for path in (binary, tmp_path, tmp_path / "absent.json"):
+        with pytest.raises(DataError, match="model database"):
+            load(path)
+
+
+@pytest.mark.skipif(os.name != "posix" or os.geteuid() == 0, reason="root may read every file")
+def test_an_unreadable_file(tmp_path: Path) -> None:
+    path = written(tmp_path, ours())
+    path.chmod(0)
+    with pytest.raises(DataError, match="can't be read"):
+        load(path)
+
+
+def test_a_value_that_is_not_of_the_schema_is_named(tmp_path: Path) -> None:
+    models = {"a": {"model_type": "bert", "subfamily": "sonnets"}}
+    database = load(written(tmp_path, ours(models=models)))
+    with pytest.raises(DataError, match="'a'"):
+        database.model("a")
+
+
+def test_a_file_of_models_adds_to_the_shipped_one(tmp_path: Path) -> None:
+    database = load(written(tmp_path, ours(models={"my/own": {"model_type": "bert"}})))
+    own, shipped = database.model("my/own"), database.model("gpt2")
+    assert own is not None
+    assert (own.family, own.auto_class) == (Family.EMBEDDING, "AutoModelForMaskedLM")
+    assert shipped is not None
+
+
+def test_a_changed_file_is_read_again(tmp_path: Path) -> None:
+    path = written(tmp_path, ours(models={"my/own": {"model_type": "bert"}}))
+    first = load(path)
+    assert load(path) is first
+    written(tmp_path, ours(models={"my/other": {"model_type": "bert"}}))
+    os.utime(path, ns=(1, 1))
+    assert load(path).model("my/other") is not None
+
+
+def test_the_text_of_a_database_is_read_back_and_has_a_line_per_entry(tmp_path: Path) -> None:
+    database = load()
+    text = build.text(database.made_with, database.raw_architectures, database.raw_models)
+    again = load(written(tmp_path, text))
+    assert again.raw_architectures == database.raw_architectures
+    assert again.raw_models == database.raw_models
+    entries = len(database.raw_architectures) + len(database.raw_models)
+    assert entries <= len(text.splitlines()) <= entries + 6
+    assert text == database.source.read_text("utf-8")
+
+
+def test_an_empty_database_is_written_and_read(tmp_path: Path) -> None:
+    path = written(tmp_path, build.text({}, {}, {}))
+    assert json.loads(path.read_text("utf-8")) == ours()
+
+
+def test_the_tables_of_heads_and_tags_are_of_one_mind() -> None:
+    assert len(HEAD_OF) == len(HEADS)
+    for head in HEADS:
+        assert head.subfamily is None or FAMILY_OF[head.subfamily] is head.family
+        if head.task is not None and head.subfamily is not None:
+            assert split(TAGS[head.task])[0] is head.family
