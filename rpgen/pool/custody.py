@@ -48,14 +48,20 @@ class Custody:
         with self._lock:
             return tuple(self._uses.get(owner, ()))
 
-    def hand_over(self, got: Got) -> Any:
-        """Give a pinned entry out: leased to the current owner, or to nobody. Unpins it."""
+    def hand_over(self, got: Got, to_owner: bool = True) -> Any:
+        """Give a pinned entry out: leased to the current owner, or to nobody. Unpins it.
+
+        Where the caller has a lease of its own the owner only gets it into its account.
+        """
         owner, entry = self._owners.current(), got.entry
         with self._lock:
             self._table.touched(entry, got.hit)
             value = entry.value
             if owner is not None and entry not in owner.held:
-                self.lease_to(owner, got)
+                if to_owner:
+                    self.lease_to(owner, got)
+                else:
+                    self._note(owner, got)
             leaving = [] if got.hit else self._over_limits()
         self.let_go(leaving)
         self.release(entry, was_in_use=False)
@@ -65,7 +71,13 @@ class Custody:
         """Called under the pool's lock."""
         if owner.hold(got.entry, partial(self.release, got.entry)):
             got.entry.leases += 1
-            self._uses.setdefault(owner.name, []).append(_use(got))
+            self._note(owner, got)
+
+    def _note(self, owner: Owner, got: Got) -> None:
+        """Into the owner's account, once for each entry."""
+        uses = self._uses.setdefault(owner.name, [])
+        if all(use.key != got.entry.key for use in uses):
+            uses.append(_use(got))
 
     def release(self, entry: Entry, was_in_use: bool = True) -> None:
         """One user less. The last one lets a doomed entry go, or parks a large one."""

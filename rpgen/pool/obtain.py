@@ -131,13 +131,16 @@ class Obtain:
         fly: Callable[[], Got],
     ) -> Got:
         """Whoever comes first flies; the others wait for the landing and get the same entry."""
-        with self._lock:
-            there = self._table.by_identity(identity) if identity else None
-            if there is not None:
-                there.leases += 1
-                return Got(there, True)
-            flight, ours = self.flights.join_or_start(subject, label)
-        return self._fly(flight, fly) if ours else self._wait(flight)
+        while True:
+            with self._lock:
+                there = self._table.by_identity(identity) if identity else None
+                if there is not None:
+                    there.leases += 1
+                    return Got(there, True)
+                flight, ours = self.flights.join_or_start(subject, label)
+            got = self._fly(flight, fly) if ours else self._wait(flight)
+            if got is not None:
+                return got
 
     def _fly(self, flight: Flight, fly: Callable[[], Got]) -> Got:
         try:
@@ -155,8 +158,12 @@ class Obtain:
         flight.done.set()
         return got
 
-    def _wait(self, flight: Flight) -> Got:
-        """What the other thread got, pinned for us; its error, if it got one."""
+    def _wait(self, flight: Flight) -> Got | None:
+        """What the other thread got, pinned for us; its error, if it got one.
+
+        None where that thread was interrupted (Ctrl-C, sys.exit): that is its own affair, and
+        somebody else flies.
+        """
         try:
             with self._gate.put_aside():
                 flight.done.wait()
@@ -169,10 +176,9 @@ class Obtain:
         finally:
             with self._lock:
                 self.flights.woken()
-        if flight.error is not None:
+        if isinstance(flight.error, Exception):
             raise flight.error
-        assert flight.got is not None, "a flight lands with an entry or an error"
-        return replace(flight.got, hit=True)
+        return None if flight.got is None else replace(flight.got, hit=True)
 
     def _timed(self, load: Callable[[], Loaded]) -> Loaded:
         with self._lock:

@@ -185,7 +185,7 @@ class ResourcePool:
         with self._lock:
             pinned.entry.leases += 1
         try:
-            yield self._custody.hand_over(pinned)
+            yield self._custody.hand_over(pinned, to_owner=False)
         finally:
             self._custody.release(pinned.entry)
 

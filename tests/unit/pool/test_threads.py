@@ -229,6 +229,30 @@ def test_a_lease_ends_with_its_block(pool: ResourcePool, world: Any) -> None:
         pass
 
 
+def test_an_owners_lease_block_lets_go_before_the_owner(pool: ResourcePool) -> None:
+    with pool.owner("file"):
+        with pool.lease("a", "b", Thing), pool.lease("a", "b", Thing):
+            pass
+        assert pool.cleanup_unused_resources(0) == 1
+    assert [use.key for use in pool.uses("file")] == ["a:b"]
+
+
+def test_an_interrupted_load_is_flown_by_somebody_else(
+    pool: ResourcePool, threads: ThreadPoolExecutor
+) -> None:
+    def stops() -> None:
+        raise SystemExit(3)
+
+    load = SlowLoad(stops)
+    first = threads.submit(pool.get_model, "a", "b", load)
+    assert load.started.wait(LIMIT)
+    second = threads.submit(pool.get_model, "a", "b", Thing)
+    wait_for_waiters(pool, 1)
+    load.go.set()
+    assert isinstance(first.exception(LIMIT), SystemExit)
+    assert isinstance(second.result(LIMIT), Thing)
+
+
 def test_a_lease_ends_with_an_error_too(pool: ResourcePool) -> None:
     with pytest.raises(ZeroDivisionError), pool.owner("file"), pool.lease("a", "b", Thing):
         raise ZeroDivisionError
