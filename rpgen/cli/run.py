@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
+    from rpgen.run.interrupts import Interrupts
     from rpgen.run.request import RunRequest
     from rpgen.run.results import RunResult
     from rpgen.run.state import RunFolder
@@ -68,8 +69,10 @@ def run(
     """Run test files one after another, with models loaded once and shared.
 
     Exit codes: 0 all passed, 1 something failed, 2 a path or an option is wrong, 3 nothing
-    ran or everything was skipped, 130 interrupted.
+    ran or everything was skipped, 6 a report can't be written, 9 the worker can't be started,
+    130 interrupted.
     """
+    from rpgen.run.interrupts import Interrupts
     from rpgen.run.request import RunRequest
 
     request = RunRequest(
@@ -82,9 +85,11 @@ def run(
         cleanup_age=cleanup_age,
         isolate=isolate,
     )
+    _check_outputs(None if json_report == "-" else json_report, junit_xml)
     verbosity = -1 if quiet else 1 if verbose else 0
-    result, folder = _supervise(request, verbosity, to_stderr=json_report == "-")
-    return _report(result, folder, verbosity, json_report, junit_xml)
+    with Interrupts() as interrupts:
+        result, folder = _supervise(request, interrupts, verbosity, to_stderr=json_report == "-")
+        return _report(result, folder, verbosity, json_report, junit_xml)
 
 
 def _known_device(device: str | None) -> str | None:
@@ -100,8 +105,24 @@ def _known_device(device: str | None) -> str | None:
     raise UsageError(f"unknown device {device!r}: choose one of {', '.join(known)}, or cuda:1")
 
 
+def _check_outputs(json_report: str | None, junit_xml: Path | None) -> None:
+    """Before hours of running, not after them: whether the reports can be written."""
+    import os
+    from importlib.util import find_spec
+
+    from rpgen.errors import MissingPackageError, OutputError
+
+    for path in (Path(name) for name in (json_report, junit_xml) if name):
+        folder = next(parent for parent in path.absolute().parents if parent.exists())
+        writable = path if path.exists() else folder
+        if path.is_dir() or not folder.is_dir() or not os.access(writable, os.W_OK):
+            raise OutputError(f"the report {path} can't be written; give another path")
+    if junit_xml and find_spec("junitparser") is None:
+        raise MissingPackageError("a JUnit report needs a package: pip install junitparser")
+
+
 def _supervise(
-    request: "RunRequest", verbosity: int, *, to_stderr: bool
+    request: "RunRequest", interrupts: "Interrupts", verbosity: int, *, to_stderr: bool
 ) -> "tuple[RunResult, RunFolder]":
     from rpgen.cli.console import stderr, stdout, warn
     from rpgen.report.console import Progress
@@ -115,7 +136,9 @@ def _supervise(
     if warning:
         warn(warning)
     progress = Progress(stderr if to_stderr else stdout, verbosity)
-    supervisor = Supervisor(request, folder, targets, ENGINES["local"](), progress, _host)
+    supervisor = Supervisor(
+        request, folder, targets, ENGINES["local"](), progress, _host, interrupts
+    )
     try:
         return supervisor.run(), folder
     finally:

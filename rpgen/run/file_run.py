@@ -1,5 +1,6 @@
 """One file's turn in the worker: what it does is written down, what it changed is put back."""
 
+import contextlib
 import sys
 import time
 from collections.abc import Sequence
@@ -57,6 +58,13 @@ class FileRun:
         self._held = measure.held_mb(_pool_stats())
         self._memory = measure.start_measuring()
         self._output_from = position()
+
+    def conftest_loaded(self) -> None:
+        """What a folder's conftest sets while it is imported is for all files of the folder."""
+        now = Surroundings.now()
+        with contextlib.suppress(ValueError):  # the conftest may have removed it
+            now.search_path.remove(str(self._path.parent))
+        self._surroundings = replace(now, threads=self._surroundings.threads)
 
     def is_or_contains_this(self, path: Path) -> bool:
         return path == self._path or path in self._parents

@@ -9,7 +9,11 @@ _NOW = 2
 
 
 class Interrupts:
-    """While entered, SIGINT adds one; SIGTERM and SIGHUP mean now at once."""
+    """While entered, SIGINT adds one; SIGTERM and SIGHUP mean now at once.
+
+    Leave it only when the reports are written: a third Ctrl-C must not cost them. After an
+    interruption the process is about to end, so that SIGINT is ignored from then on.
+    """
 
     def __init__(self) -> None:
         self.count = 0
@@ -28,7 +32,8 @@ class Interrupts:
         trace: TracebackType | None,
     ) -> None:
         for number, handler in self._before.items():
-            signal.signal(number, handler)
+            over = self.count > 0 and number == signal.SIGINT
+            signal.signal(number, signal.SIG_IGN if over else handler)
         self._before.clear()
 
     def _count(self, number: int, frame: FrameType | None) -> None:

@@ -198,6 +198,10 @@ class WorkerPlugin:
             return None
         return True
 
+    def pytest_plugin_registered(self, plugin: object, plugin_name: str) -> None:
+        if self._file is not None and str(plugin_name).endswith("conftest.py"):
+            self._file.conftest_loaded()
+
     def pytest_deselected(self, items: list[Any]) -> None:
         if self._file is not None:
             self._file.deselected += len(items)

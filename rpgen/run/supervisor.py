@@ -50,6 +50,7 @@ class Supervisor:
         engine: Engine,
         listen: Listener = lambda event, fold: None,
         host: Callable[[], Mapping[str, Any]] = dict,
+        interrupts: Interrupts | None = None,
     ) -> None:
         self._request = request
         self._folder = folder
@@ -61,7 +62,7 @@ class Supervisor:
         self._journal = Journal(folder.journal)
         self._tail = Tail(folder.journal)
         self._fold = Fold()
-        self._interrupts = Interrupts()
+        self._interrupts = interrupts or Interrupts()
         self._waiting: deque[RunFile] = deque()
         self._worker: Watched | None = None
         self._workers = 0
@@ -74,12 +75,11 @@ class Supervisor:
     def run(self) -> RunResult:
         """The first act is to start the worker, so that its imports overlap with the rest."""
         try:
-            with self._interrupts:
-                self._start_worker(read_facts(self._targets[0].path).needs_models)
-                self._write_start()
-                while self._waiting or (self._worker and self._worker.handed):
-                    self._turn()
-                self._write_end()
+            self._start_worker(read_facts(self._targets[0].path).needs_models)
+            self._write_start()
+            while self._waiting or (self._worker and self._worker.handed):
+                self._turn()
+            self._write_end()
         except (UsageError, WorkerError) as error:
             self._stopped = str(error)
             self._write_end()
