@@ -45,6 +45,7 @@ USES: dict[str, Word] = {
     **_words(_F.EMBEDDING, "question-answering", "squad", "squad2", "squadv2", "qa"),
     **_words(_S.CHAT_MODEL, "text-generation", "instruct", "chat", "it", "assistant", "dpo"),
     **_words(_S.CHAT_MODEL, "text-generation", "sft", "rlhf", "orca", "hermes", "thinking"),
+    **_words(_S.CAUSAL_LM, "text-generation", "llm", "lm", "coder"),
     **_words(_S.SEQ2SEQ, "translation", "translation", "opus", "nllb", "translator", "wmt19"),
     **_words(_S.SEQ2SEQ, "summarization", "summarization", "summary", "summarizer", "cnn"),
     **_words(_S.SEQ2SEQ, "text2text-generation", "paraphraser", "seq2seq"),
@@ -95,7 +96,7 @@ TURNING = frozenset(
         *("vl", "vlm", "vision", "visual", "omni", "captioning", "captioner", "vqa", "docvqa"),
         *("sentence", "embedding", "embeddings", "embed", "simcse", "sts", "stsb", "sbert"),
         *("reranker", "rerank", "audio", "tts", "asr", "ocr", "retriever", "paraphrase", "guard"),
-        *("bge", "e5", "gte"),
+        *("bge", "e5", "gte", "speech", "transcribe", "voice"),
         *("mnli", "nli", "xnli", "sentiment", "toxic", "classifier", "classification"),
     }
 )

@@ -24,9 +24,11 @@ from rpgen.classification.name_index import plain_name
 from rpgen.classification.names import from_name, head_for
 from rpgen.families import Classification, Subfamily
 from rpgen.heads import HEAD_OF
-from rpgen.model_database import ModelDatabase
+from rpgen.model_database import Architecture, ModelDatabase
 
 SURE_ENOUGH = 0.7
+HEADLESS = (Subfamily.SENTENCE_TRANSFORMER, Subfamily.CHAT_MODEL, Subfamily.DOCUMENT_QA)
+"""Uses that need no head of their own."""
 USUAL = 0.6  # how sure a sub-family is that only follows from the architecture
 AGREEMENT = 0.25  # the part of the remaining doubt that each agreeing source takes away
 
@@ -55,8 +57,8 @@ def classify(facts: ModelFacts, database: ModelDatabase) -> Classification:
         return _unknown(facts, clues)
     family = winner.finding.family
     agreeing = [one for one in clues if one.finding.family is family and one.finding.family]
-    subfamily, sure = _subfamily(winner, agreeing)
     model_type = _first(winner, agreeing, "model_type")
+    subfamily, sure = _subfamily(winner, agreeing, database.architecture(model_type))
     return Classification(
         model_name=facts.name,
         family=family,
@@ -120,11 +122,19 @@ def _agreed(winner: Clue, agreeing: Sequence[Clue]) -> float:
     return round(1 - (1 - winner.finding.confidence) * (1 - AGREEMENT) ** others, 3)
 
 
-def _subfamily(winner: Clue, agreeing: Sequence[Clue]) -> tuple[Subfamily | None, float]:
+def _subfamily(
+    winner: Clue, agreeing: Sequence[Clue], known: Architecture | None
+) -> tuple[Subfamily | None, float]:
     """The surest sub-family of the winner's family. What an architecture is usually for counts
     only where the head is not known; a chat model is a causal one of which more is known."""
     family = winner.finding.family
-    told = [one for one in agreeing if fits(family, one.finding.subfamily) and one.sure > 0]
+    told = [
+        one
+        for one in agreeing
+        if one.sure > 0
+        and fits(family, one.finding.subfamily)
+        and (one is winner or _possible(one.finding.subfamily, known))
+    ]
     if winner.exact:
         told = [one for one in told if one is winner or one.sure > USUAL]
     best = max(told, key=lambda one: one.sure, default=None)
@@ -134,6 +144,14 @@ def _subfamily(winner: Clue, agreeing: Sequence[Clue]) -> tuple[Subfamily | None
         chat = [one for one in told if one.finding.subfamily is Subfamily.CHAT_MODEL]
         best = max(chat, key=lambda one: one.sure, default=best)
     return best.finding.subfamily, round(best.sure, 3)
+
+
+def _possible(subfamily: Subfamily | None, known: Architecture | None) -> bool:
+    """Whether the architecture has a head for this use: a llama never is a seq2seq model."""
+    if known is None or subfamily in HEADLESS:
+        return True
+    heads = {HEAD_OF[name].subfamily for name in known.auto_classes if name in HEAD_OF}
+    return subfamily in heads or subfamily is known.subfamily
 
 
 def _first(winner: Clue, agreeing: Sequence[Clue], attribute: str) -> Any:

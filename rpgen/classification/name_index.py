@@ -17,6 +17,7 @@ from rpgen.name_patterns import BRANDS, NOT_BRANDS, TURNING, USES
 MAX_TOKENS = 40
 SIZE = re.compile(r"a?\d+(\.\d+)?(x\d+(\.\d+)?)?[bmk]")
 QUANTISED = re.compile(r"[.-](i?q\d\w*|bf16|fp?16|fp?32)$")
+VISION_VERSION = re.compile(r"^(\d[\d.]*)v$")  # GLM-4.5V is the version 4.5 that sees
 PARTS = re.compile(r"[^a-z0-9.]+")
 
 OWN_NAME, BRAND, BEGINNING = 0.75, 0.65, 0.7
@@ -32,6 +33,12 @@ class Known:
     subfamily: Subfamily | None
     confidence: float
 
+    @property
+    def begins(self) -> bool:
+        """Whether only the beginnings of well-known ids tell it: a lone word of these counts
+        at the start of a name only."""
+        return self.confidence == BEGINNING
+
 
 def plain_name(name: str) -> str:
     """The last part of an id or path, without `.gguf` and the name of a quantisation."""
@@ -41,7 +48,11 @@ def plain_name(name: str) -> str:
 
 def tokens(name: str) -> tuple[str, ...]:
     """Runs of letters or of digits, without sizes such as 7b, 1.5B, 8x7B, a3b."""
-    kept = [part for part in PARTS.split(plain_name(name)) if not SIZE.fullmatch(part)]
+    kept = [
+        VISION_VERSION.sub(r"\1 vision", part)
+        for part in PARTS.split(plain_name(name))
+        if not SIZE.fullmatch(part)
+    ]
     return tuple(re.findall(r"[a-z]+|\d+", " ".join(kept)))[:MAX_TOKENS]
 
 
@@ -57,7 +68,7 @@ def name_index(database: ModelDatabase) -> dict[str, Known]:
     types = {
         model_type: _known(model_type, raw, OWN_NAME)
         for model_type, raw in database.raw_architectures.items()
-        if raw.get("auto_class")
+        if raw.get("auto_class") or raw.get("processors")
     }
     index: dict[str, Known] = {}
     for model_type, known in types.items():

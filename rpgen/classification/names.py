@@ -9,7 +9,7 @@ never taken for `bert`, nor `clipseg` for `clip`:
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from rpgen.classification.evidence import TEXT_FAMILIES, Clue, clue
 from rpgen.classification.name_index import Known, has_size, name_index, tokens
@@ -32,7 +32,8 @@ class Match:
 def from_name(name: str, database: ModelDatabase) -> Iterator[Clue]:
     """One clue: the architecture that the name holds, and the words that turned it."""
     words = tokens(name)
-    matches = find(words, name_index(database))
+    index = name_index(database)
+    matches = find(words, index) or _by_maker(name, index)
     if not matches:
         yield _by_words(name, words, database)
         return
@@ -54,11 +55,20 @@ def find(words: tuple[str, ...], index: dict[str, Known]) -> list[Match]:
         for start in range(len(words) - length + 1):
             places = range(start, start + length)
             text = "".join(words[start : start + length])
-            if text not in index or not taken.isdisjoint(places) or (start and text in ONLY_FIRST):
+            if text not in index or not taken.isdisjoint(places):
+                continue
+            if start and (text in ONLY_FIRST or (length == 1 and index[text].begins)):
                 continue
             taken.update(places)
             found.append(Match(start, length, text, index[text]))
     return sorted(found, key=lambda one: one.start) or list(_lengthened(words, index))[:1]
+
+
+def _by_maker(name: str, index: dict[str, Known]) -> list[Match]:
+    """An architecture in the organisation's name, where the model's own name has none."""
+    words = tokens(name.rpartition("/")[0])
+    found = [one for one in find(words, index) if not one.known.begins]
+    return [replace(one, known=replace(one.known, confidence=0.5)) for one in found[:1]]
 
 
 def _lengthened(words: tuple[str, ...], index: dict[str, Known]) -> Iterator[Match]:
@@ -76,8 +86,9 @@ def _lengthened(words: tuple[str, ...], index: dict[str, Known]) -> Iterator[Mat
 
 def choose(matches: list[Match]) -> Match:
     """A multimodal name wins, since such models name their language model too, then a name of
-    sound; then an architecture's own name before a brand, the first before the others."""
-    for family in (Family.MULTIMODAL, Family.AUDIO):
+    sound, or of what is outside the five families; then an architecture's own name before a
+    brand, the first before the others."""
+    for family in (Family.MULTIMODAL, Family.AUDIO, None):
         of_family = [one for one in matches if one.known.family is family]
         if of_family:
             return max(of_family, key=lambda one: (one.length, -one.start))
@@ -124,8 +135,10 @@ def _fitting(known: Known, uses: Sequence[tuple[str, Word]]) -> tuple[str, Word]
                 return text, word
     for text, word in uses:
         family, subfamily = split(word.says)
-        chats = subfamily is Subfamily.CHAT_MODEL and known.subfamily is Subfamily.SEQ2SEQ
-        if family is known.family and (subfamily or word.task) and not chats:
+        one_of_two = (known.subfamily is Subfamily.SEQ2SEQ) == (subfamily is Subfamily.SEQ2SEQ)
+        if family is Family.TEXT_GENERATION and not one_of_two:
+            continue
+        if family is known.family and (subfamily or word.task):
             return text, word
     return None
 

@@ -133,6 +133,13 @@ def test_a_chat_model_is_told_by_any_source(database: ModelDatabase) -> None:
     assert (answer.subfamily, answer.auto_class) == (Subfamily.CHAT_MODEL, "AutoModelForCausalLM")
 
 
+def test_no_architecture_gets_a_use_that_it_has_no_head_for(database: ModelDatabase) -> None:
+    answer = said("x/y", database, config={"model_type": "llama"}, pipeline_tag="summarization")
+    assert (answer.subfamily, answer.auto_class) == (Subfamily.CAUSAL_LM, "AutoModelForCausalLM")
+    assert answer.task == "summarization"
+    assert said("x/gpt2-x-cnn", database).subfamily is Subfamily.CAUSAL_LM
+
+
 def test_agreement_raises_confidence_and_contradiction_does_not(database: ModelDatabase) -> None:
     alone = said("x/zzz", database, pipeline_tag="fill-mask")
     agreed = said("x/bert-zzz", database, pipeline_tag="fill-mask")
