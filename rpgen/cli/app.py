@@ -1,9 +1,8 @@
 """The command line: registers the commands, and turns errors into one sentence and a code."""
 
-import functools
 import sys
 from collections.abc import Callable, Sequence
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -23,6 +22,8 @@ COMMANDS: dict[str, Callable[..., int | None]] = {
     "detect": detect,
     "stats": stats,
 }
+
+_MISUSE: Any = typer.BadParameter.__mro__[1]  # Typer has its UsageError, but not for others
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -48,18 +49,8 @@ def rpgen(
     """Write tests for Hugging Face models, run them, and say what broke, where and why."""
 
 
-def _with_exit_code(command: Callable[..., int | None]) -> Callable[..., None]:
-    """Typer drops what a command returns; here it becomes the exit code."""
-
-    @functools.wraps(command)
-    def run_and_exit(*args: object, **options: object) -> None:
-        raise typer.Exit(int(command(*args, **options) or 0))
-
-    return run_and_exit
-
-
 for _name, _command in COMMANDS.items():
-    app.command(_name)(_with_exit_code(_command))
+    app.command(_name)(_command)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -70,18 +61,32 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = list(sys.argv[1:] if arguments is None else arguments)
     filled = fill_optional_value(given, str(default_hardware_cache()))
     try:
-        app(filled, prog_name="rpgen")
-    except SystemExit as stop:
-        return stop.code if isinstance(stop.code, int) else 0
+        code = app(filled, prog_name="rpgen", standalone_mode=False)
     except RpgenError as error:
         _show_traceback(given)
         fail(str(error))
         return error.exit_code
+    except typer.Abort:
+        fail("interrupted")
+        return ExitCode.INTERRUPTED
+    except _MISUSE as misuse:
+        return _explain(misuse)
     except Exception as bug:  # noqa: BLE001 - the last line of defence: a person sees a sentence
         _show_traceback(given)
         fail(f"{type(bug).__name__}: {bug} (this is a bug in rpgen; --debug shows where)")
         return ExitCode.INTERNAL
-    return ExitCode.OK
+    return code if isinstance(code, int) else ExitCode.OK
+
+
+def _explain(misuse: Any) -> int:
+    """One sentence and where to look; a missing command shows the help, as people expect."""
+    path = misuse.ctx.command_path if misuse.ctx else "rpgen"
+    message = misuse.format_message().replace("Value error, ", "").strip().rstrip(".")
+    if not message or message.startswith(path) or "Usage:" in message:
+        print(misuse.ctx.get_help() if misuse.ctx else message, file=sys.stderr)
+    else:
+        fail(f"{message} (`{path} --help` lists what there is)")
+    return ExitCode.USAGE
 
 
 def _show_traceback(given: Sequence[str]) -> None:
