@@ -30,10 +30,15 @@ class Owner:
             self.held[entry] = release
             return True
 
-    def let_go(self) -> None:
-        """Drop every lease and take no more; what was waiting for that goes now."""
+    def end(self) -> None:
+        """Drop every lease and take no more."""
         with self._lock:
             self._closed = True
+        self.let_go()
+
+    def let_go(self) -> None:
+        """Drop every lease; what was waiting for that goes now."""
+        with self._lock:
             releases = list(self.held.values())
             self.held.clear()
         for release in releases:
@@ -70,7 +75,7 @@ class Owners:
             self._reset(token)
             with self._lock:
                 self.active.remove(owner)
-            owner.let_go()
+            owner.end()
 
     def _reset(self, token: Token[Owner | None]) -> None:
         try:

@@ -225,7 +225,11 @@ class ResourcePool:
         return self._custody.let_go(leaving)
 
     def clear(self) -> None:
-        """Let go of everything; what is in use goes with its last release."""
+        """Let go of everything; what is in use goes with its last release.
+
+        An owner that calls this says that it is done: its own leases end. Those of other
+        owners and of `lease` blocks hold.
+        """
         self._obtain.forget_failures()
         with self._lock:
             leaving = []
@@ -235,6 +239,9 @@ class ResourcePool:
                 else:
                     leaving.append(self._table.remove(entry))
         self._custody.let_go(leaving)
+        owner = self._owners.current()
+        if owner is not None:
+            owner.let_go()
 
     def move_model_to_device(self, model_type: str, model_name: str, device: str) -> bool:
         """Move the model, its key and its accounting.

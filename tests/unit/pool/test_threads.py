@@ -204,18 +204,36 @@ def wait_for_waiters_or_entry(pool: ResourcePool, label: str) -> None:
     raise AssertionError(f"nobody ever asked for {label}")
 
 
-def test_in_use_stays_through_everything(pool: ResourcePool, world: Any) -> None:
+def test_in_use_stays_through_everything(
+    pool: ResourcePool, world: Any, threads: ThreadPoolExecutor
+) -> None:
+    def clear_as_somebody_else() -> None:
+        with pool.owner("somebody else"):
+            pool.clear()
+
     with pool.owner("file"):
         model = pool.get_model("a", "b", Thing)
         tokenizer = pool.get_tokenizer("a", "b", Thing)
         world.now += 10_000
         assert pool.cleanup_unused_resources(0) == 0
-        pool.clear()
+        threads.submit(clear_as_somebody_else).result(LIMIT)
         assert pool.get_model("a", "b", Thing) is model
         assert pool.get_tokenizer("a", "b", Thing) is tokenizer
         assert pool.get_stats()["models"]["a:b"]["in_use"]
     assert not pool.models  # clear() had been waiting for that
     assert not pool.tokenizers
+
+
+def test_an_owner_that_clears_is_done(pool: ResourcePool) -> None:
+    with pool.owner("file"):
+        pool.get_model("a", "mine", Thing)
+        with pool.lease("a", "leased", Thing):
+            pool.clear()
+            assert set(pool.models) == {"a:leased"}
+        assert not pool.models
+        again = pool.get_model("a", "mine", Thing)
+        assert pool.cleanup_unused_resources(0) == 0
+        assert pool.get_model("a", "mine") is again
 
 
 def test_a_lease_ends_with_its_block(pool: ResourcePool, world: Any) -> None:
@@ -346,6 +364,7 @@ def test_a_storm_of_everything(pool: ResourcePool, threads: ThreadPoolExecutor) 
                     assert leased is model
                 if step % 7 == 0:
                     pool.clear()
+                    model = pool.get_model("m", name, Thing)
                 pool.cleanup_unused_resources(0)
                 assert pool.get_model("m", name, Thing) is model
                 list(pool.models)
