@@ -96,7 +96,10 @@ def generate(
         typer.Option("--timeout", min=0, help="Minutes after which the test lets idle models go."),
     ] = 0.5,
     clear_cache: Annotated[
-        bool, typer.Option("--clear-cache", help="Forget cached hardware and memory figures.")
+        bool,
+        typer.Option(
+            "--clear-cache", help="Forget what is cached of this host: detect its hardware anew."
+        ),
     ] = False,
     force: Annotated[
         bool, typer.Option("--force", help="Overwrite files that somebody edited, too.")
@@ -127,7 +130,7 @@ def generate(
         logging.basicConfig(level=logging.DEBUG, format="%(levelname)s %(name)s: %(message)s")
     models = collect_models(model or [], models_file)
     if clear_cache:
-        _forget_cached_figures(hw_cache)
+        _forget_host(hw_cache)
     wishes = Wishes(
         device=_device(device),
         dtype=str(dtype) if dtype else None,
@@ -187,11 +190,11 @@ def _warn_of_absent_device(device: str, hw_cache: Path | None, host: str | None)
         warn(f"there is no {device} {where}, tests fall back: {len(report.devices)} device(s)")
 
 
-def _forget_cached_figures(hw_cache: Path | None) -> None:
-    """This host's entry in the inventory is detected anew; measured memory is forgotten."""
+def _forget_host(hw_cache: Path | None) -> None:
+    """This host's entry in the inventory is made anew, where there is an inventory."""
     from rpgen.hardware.cache import snapshot
-    from rpgen.placement.estimate import forget_measured
+    from rpgen.paths import default_hardware_cache
 
-    forget_measured()
-    if hw_cache is not None:
-        snapshot(hw_cache, refresh=True, warn=warn)
+    inventory = hw_cache or default_hardware_cache()
+    if hw_cache is not None or inventory.exists():
+        snapshot(inventory, refresh=True, warn=warn)

@@ -48,16 +48,15 @@ def print_json(outcomes: Sequence[Outcome], *, check: bool) -> None:
 
 
 def _line(outcome: Outcome, planned: bool) -> str:
-    words = {Action.CREATED: "would create", Action.UPDATED: "would update"}
-    action = words.get(outcome.action, outcome.action) if planned and outcome.action else ""
-    action = action or outcome.action
+    words = {Action.CREATED: "would create", Action.UPDATED: "would update"} if planned else {}
+    action = words.get(outcome.action) if outcome.action else None
     answer = outcome.classification
     known = ""
     if answer is not None and outcome.plan is not None:
         kind = "/".join(str(p) for p in (outcome.plan.family, outcome.plan.subfamily) if p)
         known = f"  {kind} ({answer.confidence:.2f}, from {answer.source})"
     kept = f": {outcome.reason}; --force overwrites it" if outcome.action is Action.KEPT else ""
-    return f"{action} {outcome.path}{kept}{known}"
+    return f"{action or outcome.action} {outcome.path}{kept}{known}"
 
 
 def _as_dict(outcome: Outcome) -> dict[str, Any]:
