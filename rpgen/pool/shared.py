@@ -22,8 +22,3 @@ def get_global_resource_pool() -> ResourcePool:
         if not _pool.low_memory_mode and low_memory.ENVIRONMENT in os.environ:
             _pool.look_at_memory()
         return _pool
-
-
-def existing_pool() -> ResourcePool | None:
-    """The shared pool if somebody has used it; looking makes none."""
-    return _pool

@@ -5,7 +5,6 @@ torch is asked only if it is imported.
 """
 
 import datetime
-import functools
 import importlib.util
 import sys
 from collections.abc import Callable
@@ -76,23 +75,14 @@ def system_memory(host: Callable[[], HostFigures], pressed: Callable[[], bool]) 
 
 
 def cpu() -> dict[str, Any]:
-    """Use of all cores since the last time this was asked; the first time, over 50 ms."""
+    """Use of all cores since this was asked last; the first time, over 50 ms."""
+    fresh = "psutil" not in sys.modules
     try:
         import psutil
     except ImportError:
         return {}
-    percent = psutil.cpu_percent(interval=None if _asked_before() else 0.05)
+    percent = psutil.cpu_percent(interval=0.05 if fresh else None)
     return {"percent": percent, "cores": psutil.cpu_count() or 0}
-
-
-@functools.cache
-def _first_time() -> list[bool]:
-    return [True]
-
-
-def _asked_before() -> bool:
-    first, _first_time()[0] = _first_time()[0], False
-    return not first
 
 
 def cuda_memory() -> dict[str, Any]:
