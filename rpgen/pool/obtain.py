@@ -72,17 +72,17 @@ class Obtain:
         return self._single(request, None, wanted.identity.plain_key, fly)
 
     def _decide(self, wanted: Wanted, constructor: Callable[..., Any]) -> Got:
-        needs = wanted.needs()
-        there = self._find_placed(wanted, needs)
+        there = self._find_placed(wanted)
         if there is not None:
             return there
         with self._gate.passed(needs_gate(constructor)):
-            return self._load_placed(wanted, needs, constructor)
+            return self._load_placed(wanted, wanted.needs(), constructor)
 
-    def _find_placed(self, wanted: Wanted, needs: Needs) -> Got | None:
-        """The entry that would be decided for now, so that a hit never waits at the gate."""
+    def _find_placed(self, wanted: Wanted) -> Got | None:
+        """The entry that would be decided for, its size aside: it is loaded already, so it
+        fits. This way a hit never waits at the gate."""
         try:
-            placement = self._admission.peek(needs, wanted.preferences)
+            placement = self._admission.peek(wanted.kind(), wanted.preferences)
         except DoesNotFitError:
             return None  # room may be made for it once it is its turn
         with self._lock:

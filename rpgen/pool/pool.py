@@ -284,7 +284,7 @@ class ResourcePool:
         """The device that a model of this type would get now, its size unknown."""
         preferences = {"model_family": model_family or model_type}
         wanted = self._fetch.wanted(model_type, preferences)
-        return self._admission.peek(wanted.needs(), wanted.preferences).device
+        return self._admission.peek(wanted.kind(), wanted.preferences).device
 
     @property
     def available_memory_mb(self) -> float:

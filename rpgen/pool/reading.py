@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from rpgen.errors import UsageError
@@ -35,7 +36,10 @@ class Reader:
             identity=Identity(Kind.MODEL, str(model_type), model_name, options=options),
             constructor=constructor,
             preferences=preferences,
-            needs=lambda: self._needs(str(model_type), model_name, constructor, preferences),
+            kind=lambda: self._needs(str(model_type), model_name, constructor, preferences),
+            needs=lambda: _sized(
+                self._needs(str(model_type), model_name, constructor, preferences), constructor
+            ),
         )
 
     def _preferences(
@@ -72,12 +76,14 @@ class Reader:
             architecture = architecture or (found.model_type if found else None)
         row = self._matrix.models.get(architecture or "")
         family = family or (row.family if row else None)
-        figures = source.estimate() if source else None
-        return Needs(
-            family=family,
-            model_type=architecture,
-            figures=figures if isinstance(figures, WeightFigures) else None,
-        )
+        return Needs(family=family, model_type=architecture)
+
+
+def _sized(needs: Needs, constructor: Callable[..., Any] | None) -> Needs:
+    """With what the model's source says of its weights; nothing is known of an opaque one's."""
+    source = source_of(constructor)
+    figures = source.estimate() if source else None
+    return replace(needs, figures=figures) if isinstance(figures, WeightFigures) else needs
 
 
 def read_device_wish(device: str) -> str:

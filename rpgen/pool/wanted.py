@@ -15,12 +15,14 @@ from rpgen.pool.keys import source_of
 class Wanted:
     """What is asked for. `identity` has no device and dtype yet: they are to be decided.
 
-    `needs` is worked out on a miss only: it may read a checkpoint's headers.
+    `kind` is what is known for nothing, `needs` has the size too: that may build the model on
+    the meta device, so it is worked out on a miss only, inside the gate.
     """
 
     identity: Identity
     constructor: Callable[..., Any] | None
     preferences: Preferences
+    kind: Callable[[], Needs]
     needs: Callable[[], Needs]
 
     def placed(self, placement: Placement) -> Identity:

@@ -121,6 +121,27 @@ def test_two_requests_that_mean_the_same_load_once(
     assert len(source.loads) == 1
 
 
+def test_a_hit_by_another_way_does_not_wait_at_the_gate(
+    world: Any, make_source: Any, threads: ThreadPoolExecutor
+) -> None:
+    pool = world.pool()
+    there = pool.get_model("e", "there", make_source(world, "there").load_model)
+    started, go = threading.Event(), threading.Event()
+
+    def before(_device: str) -> None:
+        started.set()
+        assert go.wait(LIMIT)
+
+    slow = make_source(world, "slow", before=before)
+    first = threads.submit(pool.get_model, "e", "slow", slow.load_model)
+    assert started.wait(LIMIT)  # the gate is taken
+    again = make_source(world, "there")
+    assert pool.get_model("e", "there", again.load_model, {"device": "cpu"}) is there
+    assert again.loads == []
+    go.set()
+    first.result(LIMIT)
+
+
 def test_a_constructor_may_call_the_pool(pool: ResourcePool) -> None:
     def outer() -> tuple[Any, Any]:
         return pool.get_resource("inner", None, Thing), pool.get_model("inner", "model", Thing)
