@@ -20,7 +20,7 @@ CHECKPOINT = Checkpoint(
 )
 HARDWARE_PREFERENCES = {
     "device": "auto",
-    "priority_list": ["cuda", "rocm", "mps", "xpu", "openvino", "cpu"],
+    "priority_list": ["cuda", "rocm", "mps", "xpu", "cpu"],
     "precision": None,
 }
 CLEANUP_AGE_MINUTES = 0.5
@@ -118,4 +118,4 @@ def main():
 if __name__ == "__main__":
     sys.exit(main())
 
-# rpgen:signature c4a125c6c30f1cbf
+# rpgen:signature afb70f6de2bc81c1

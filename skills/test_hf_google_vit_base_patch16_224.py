@@ -21,7 +21,7 @@ CHECKPOINT = Checkpoint(
 )
 HARDWARE_PREFERENCES = {
     "device": "auto",
-    "priority_list": ["cuda", "openvino", "rocm", "mps", "xpu", "cpu"],
+    "priority_list": ["cuda", "mps", "rocm", "xpu", "cpu"],
     "precision": None,
 }
 CLEANUP_AGE_MINUTES = 0.5
@@ -114,4 +114,4 @@ def main():
 if __name__ == "__main__":
     sys.exit(main())
 
-# rpgen:signature 28c8881179295247
+# rpgen:signature 0d3bba530fd83e0e

@@ -21,7 +21,7 @@ CHECKPOINT = Checkpoint(
 )
 HARDWARE_PREFERENCES = {
     "device": "auto",
-    "priority_list": ["cuda", "rocm", "xpu", "mps", "cpu"],
+    "priority_list": ["cuda", "rocm", "mps", "xpu", "cpu"],
     "precision": None,
 }
 CLEANUP_AGE_MINUTES = 0.5
@@ -128,4 +128,4 @@ def main():
 if __name__ == "__main__":
     sys.exit(main())
 
-# rpgen:signature 13d79eeb68b453ed
+# rpgen:signature a4a48e6a4ab3b286

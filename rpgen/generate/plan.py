@@ -12,16 +12,8 @@ from typing import Any
 
 from rpgen.families import Classification, Family, Subfamily, template_name
 from rpgen.generate.outputs import OUTPUTS, Output
-
-PRIORITIES: dict[Family | None, tuple[str, ...]] = {
-    Family.EMBEDDING: ("cuda", "rocm", "mps", "xpu", "openvino", "cpu"),
-    Family.TEXT_GENERATION: ("cuda", "rocm", "xpu", "mps", "cpu"),
-    Family.VISION: ("cuda", "openvino", "rocm", "mps", "xpu", "cpu"),
-    Family.AUDIO: ("cuda", "rocm", "mps", "xpu", "cpu"),
-    Family.MULTIMODAL: ("cuda", "rocm", "xpu", "mps", "cpu"),
-    None: ("cuda", "rocm", "mps", "xpu", "cpu"),
-}
-"""The order in which devices are tried, family by family, as the guide's matrix ranks them."""
+from rpgen.hardware.types import TORCH_BACKENDS
+from rpgen.placement.matrix import GUIDE
 
 SUBFAMILY_WORDS: dict[Subfamily, str] = {
     Subfamily.MASKED_LM: "masked language model",
@@ -118,7 +110,7 @@ def plan_test(
         auto_class=auto_class,
         output=OUTPUTS.get(auto_class, Output()),
         checkpoint=_checkpoint(auto_class, answer.model_type, wishes),
-        preferences=_preferences(family, wishes),
+        preferences=_preferences(family, answer.model_type, wishes),
         cleanup_minutes=wishes.cleanup_minutes,
         pooling=known.pooling or "mean",
         inputs=known.inputs or ("text",),
@@ -172,9 +164,11 @@ def _checkpoint(auto_class: str, model_type: str | None, wishes: Wishes) -> dict
     return arguments
 
 
-def _preferences(family: Family | None, wishes: Wishes) -> dict[str, Any]:
+def _preferences(family: Family | None, model_type: str | None, wishes: Wishes) -> dict[str, Any]:
+    """What the file asks of the pool: the guide's order for this family, as far as torch goes."""
+    order = GUIDE.priority(family, model_type)
     return {
         "device": wishes.device,
-        "priority_list": list(PRIORITIES[family]),
+        "priority_list": [str(backend) for backend in order if backend in TORCH_BACKENDS],
         "precision": wishes.dtype,
     }

@@ -21,7 +21,7 @@ CHECKPOINT = Checkpoint(
 )
 HARDWARE_PREFERENCES = {
     "device": "auto",
-    "priority_list": ["cuda", "openvino", "rocm", "mps", "xpu", "cpu"],
+    "priority_list": ["cuda", "mps", "rocm", "xpu", "cpu"],
     "precision": None,
 }
 CLEANUP_AGE_MINUTES = 0.5
@@ -112,4 +112,4 @@ def main():
 if __name__ == "__main__":
     sys.exit(main())
 
-# rpgen:signature e29964223ea3e01b
+# rpgen:signature c4be2a922b206d3f

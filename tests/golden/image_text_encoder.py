@@ -21,7 +21,7 @@ CHECKPOINT = Checkpoint(
 )
 HARDWARE_PREFERENCES = {
     "device": "auto",
-    "priority_list": ["cuda", "rocm", "xpu", "mps", "cpu"],
+    "priority_list": ["cuda", "rocm", "mps", "xpu", "cpu"],
     "precision": None,
 }
 CLEANUP_AGE_MINUTES = 0.5
@@ -126,4 +126,4 @@ def main():
 if __name__ == "__main__":
     sys.exit(main())
 
-# rpgen:signature bc6873f59e8b3af0
+# rpgen:signature 84e68aeaef41265a

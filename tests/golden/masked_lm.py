@@ -20,7 +20,7 @@ CHECKPOINT = Checkpoint(
 )
 HARDWARE_PREFERENCES = {
     "device": "auto",
-    "priority_list": ["cuda", "rocm", "mps", "xpu", "openvino", "cpu"],
+    "priority_list": ["cuda", "rocm", "mps", "xpu", "cpu"],
     "precision": None,
 }
 CLEANUP_AGE_MINUTES = 0.5
@@ -118,4 +118,4 @@ def main():
 if __name__ == "__main__":
     sys.exit(main())
 
-# rpgen:signature 8bb8a3485c9622ca
+# rpgen:signature 3531d8889024ee45

@@ -21,7 +21,7 @@ CHECKPOINT = Checkpoint(
 )
 HARDWARE_PREFERENCES = {
     "device": "auto",
-    "priority_list": ["cuda", "openvino", "rocm", "mps", "xpu", "cpu"],
+    "priority_list": ["cuda", "mps", "rocm", "xpu", "cpu"],
     "precision": None,
 }
 CLEANUP_AGE_MINUTES = 0.5
@@ -119,4 +119,4 @@ def main():
 if __name__ == "__main__":
     sys.exit(main())
 
-# rpgen:signature 9b069995f8254170
+# rpgen:signature 4f0e3a6fa864447e

@@ -21,7 +21,7 @@ CHECKPOINT = Checkpoint(
 )
 HARDWARE_PREFERENCES = {
     "device": "auto",
-    "priority_list": ["cuda", "rocm", "mps", "xpu", "openvino", "cpu"],
+    "priority_list": ["cuda", "rocm", "mps", "xpu", "cpu"],
     "precision": None,
 }
 CLEANUP_AGE_MINUTES = 0.5
@@ -142,4 +142,4 @@ def main():
 if __name__ == "__main__":
     sys.exit(main())
 
-# rpgen:signature 38fa9f782a77cf2a
+# rpgen:signature b8bd083591058df8

@@ -21,7 +21,7 @@ CHECKPOINT = Checkpoint(
 )
 HARDWARE_PREFERENCES = {
     "device": "auto",
-    "priority_list": ["cuda", "rocm", "xpu", "mps", "cpu"],
+    "priority_list": ["cuda", "xpu", "cpu"],
     "precision": None,
 }
 CLEANUP_AGE_MINUTES = 0.5
@@ -98,4 +98,4 @@ def main():
 if __name__ == "__main__":
     sys.exit(main())
 
-# rpgen:signature afd0745767096ab9
+# rpgen:signature 3b3d06cb02ca5a6c

@@ -1,7 +1,7 @@
 import pytest
 
 from rpgen.families import Classification, Family, Subfamily
-from rpgen.generate.plan import PRIORITIES, Wishes, class_name, command, plan_test
+from rpgen.generate.plan import Wishes, class_name, command, plan_test
 
 BERT = Classification(
     "bert-base-uncased",
@@ -62,9 +62,14 @@ def test_device_and_dtype_reach_the_preferences() -> None:
     assert plan.preferences["priority_list"][-1] == "cpu"
 
 
-def test_every_family_has_priorities_that_end_at_the_cpu() -> None:
-    assert set(PRIORITIES) == {*Family, None}
-    assert all(order[-1] == "cpu" for order in PRIORITIES.values())
+def test_the_order_of_devices_is_the_guides_as_far_as_torch_goes() -> None:
+    embedding = plan_test("bert-base-uncased", "test_hf_b.py", BERT, Wishes())
+    assert embedding.preferences["priority_list"] == ["cuda", "rocm", "mps", "xpu", "cpu"]
+    llava = Classification(
+        "llava", Family.MULTIMODAL, Subfamily.VISION_LANGUAGE, 1, 1, "config", model_type="llava"
+    )
+    order = plan_test("llava", "test_hf_llava.py", llava, Wishes()).preferences["priority_list"]
+    assert order == ["cuda", "xpu", "cpu"], "the guide rules ROCm and MPS out for LLaVA"
 
 
 def test_the_command_repeats_what_was_asked_for() -> None:
