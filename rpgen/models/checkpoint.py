@@ -16,7 +16,14 @@ from rpgen.models.estimate import WeightEstimate, from_files
 from rpgen.models.hub import HubAnswer, ask_hub, fetch, hub_reach
 from rpgen.models.local_files import LocalFiles
 from rpgen.models.reference import ModelReference, ReferenceKind, local_files, parse_reference
-from rpgen.models.weights import Weights, WeightsChoice, WeightsFacts, choose_weights, needs_hub
+from rpgen.models.weights import (
+    Weights,
+    WeightsChoice,
+    WeightsFacts,
+    choose_weights,
+    needs_hub,
+    needs_size,
+)
 
 
 class _Once:
@@ -170,22 +177,20 @@ class Checkpoint:
         reference, files = self._reference(), self._files()
         from_path = reference.kind is not ReferenceKind.HUB
         model_type, config_known = self._model_type(), self._known_config() is not None
-        parameters = None
-        if asked is Weights.AUTO and files.config is not None and not files.whole:
-            parameters = self._count_full_size()
-        return choose_weights(
-            WeightsFacts(
-                name=self.name,
-                asked=asked,
-                files=files,
-                hub=self._ask() if needs_hub(asked, files, from_path) else _NOT_ASKED,
-                from_path=from_path,
-                model_type=model_type,
-                config_known=config_known,
-                parameters=parameters,
-                free_mb=_free_mb(),
-            )
+        hub = self._ask() if needs_hub(asked, files, from_path) else _NOT_ASKED
+        facts = WeightsFacts(
+            name=self.name,
+            asked=asked,
+            files=files,
+            hub=hub,
+            from_path=from_path,
+            model_type=model_type,
+            config_known=config_known,
+            free_mb=_free_mb(),
         )
+        if needs_size(facts):
+            facts = replace(facts, parameters=self._count_full_size())
+        return choose_weights(facts)
 
     def _ask(self) -> HubAnswer:
         reached, reason = hub_reach()

@@ -7,20 +7,24 @@ the connection and then says nothing would otherwise hold a test run for minutes
 import os
 import socket
 import sys
-import threading
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 from rpgen.errors import ModelUnavailableError
+from rpgen.models.deadline import while_growing, within
 
 ANSWER_SECONDS = 3.0
+STALL_SECONDS = 10.0
 _WANTED = (
     "*.json", "*.txt", "*.model", "*.safetensors", "*.spm", "*.bpe", "*.jinja", "*.codes",
     "1_Pooling/*",
 )  # fmt: skip
 _UNWANTED = ("onnx/*", "openvino/*", "original/*", "coreml/*", "*.fp16.safetensors")
+_silent: dict[str, str] = {}
 _TRUE = {"1", "ON", "YES", "TRUE"}
 
 
@@ -40,35 +44,31 @@ def hub_reach(timeout: float = 0.8) -> tuple[bool, str]:
 
     if constants.HF_HUB_OFFLINE or os.environ.get("HF_HUB_OFFLINE", "").upper() in _TRUE:
         return False, "HF_HUB_OFFLINE is set"
+    if constants.ENDPOINT in _silent:
+        return False, _silent[constants.ENDPOINT]
     return _connection(constants.ENDPOINT, timeout)
 
 
 def forget_reach() -> None:
     """Try the connection anew the next time: for tests, and after a network came up."""
     _connection.cache_clear()
+    _silent.clear()
 
 
 @lru_cache(maxsize=8)
 def _connection(endpoint: str, timeout: float) -> tuple[bool, str]:
     url = urlsplit(endpoint)
     host, port = _first_hop(url.scheme or "https", url.hostname or "", url.port)
-    outcome: list[str] = []
 
     def connect() -> None:
-        try:
-            socket.create_connection((host, port), timeout).close()
-            outcome.append("")
-        except (OSError, UnicodeError, OverflowError) as error:
-            outcome.append(str(error))
+        socket.create_connection((host, port), timeout).close()
 
-    # A thread, because no timeout covers the look-up of a name.
-    thread = threading.Thread(target=connect, name="rpgen-hub-reach", daemon=True)
-    thread.start()
-    thread.join(timeout)
-    if not outcome:
+    try:
+        within(timeout, connect, "rpgen-hub-reach")  # no timeout covers the look-up of a name
+    except TimeoutError:
         return False, f"{host} does not answer within {timeout:g} s"
-    if outcome[0]:
-        return False, f"{host} can't be reached: {outcome[0]}"
+    except (OSError, UnicodeError, OverflowError) as error:
+        return False, f"{host} can't be reached: {error}"
     return True, f"{host} is in reach"
 
 
@@ -86,7 +86,7 @@ def _first_hop(scheme: str, host: str, port: int | None) -> tuple[str, int]:
 
 def ask_hub(model_id: str, revision: str | None = None) -> HubAnswer:
     """Asks the hub whether it has the model and would give it to us."""
-    from huggingface_hub import HfApi
+    from huggingface_hub import HfApi, constants
     from huggingface_hub.errors import (
         GatedRepoError,
         HfHubHTTPError,
@@ -94,14 +94,21 @@ def ask_hub(model_id: str, revision: str | None = None) -> HubAnswer:
         RevisionNotFoundError,
     )
 
+    def ask() -> Any:
+        return HfApi().model_info(model_id, revision=revision, timeout=ANSWER_SECONDS)
+
     try:
-        info = HfApi().model_info(model_id, revision=revision, timeout=ANSWER_SECONDS)
+        info = within(ANSWER_SECONDS, ask, "rpgen-ask-hub")
     except GatedRepoError:
         return HubAnswer(None, f"{model_id} is gated: the hub wants an accepted licence")
     except RevisionNotFoundError:
         return HubAnswer(False, f"the hub has no revision {revision!r} of {model_id}")
     except RepositoryNotFoundError:
         return HubAnswer(False, f"the hub has no model {model_id!r} (or it is private)")
+    except TimeoutError as error:
+        reason = f"the hub takes the connection and does not answer ({error})"
+        _silent[constants.ENDPOINT] = reason  # so that the next model does not wait again
+        return HubAnswer(None, reason)
     except (HfHubHTTPError, OSError, ValueError) as error:
         return HubAnswer(None, f"the hub did not answer: {_first_line(error)}")
     except _network_errors() as error:
@@ -126,16 +133,29 @@ def fetch(model_id: str, revision: str | None = None) -> Path:
 
 
 def _download(model_id: str, revision: str | None, wanted: tuple[str, ...]) -> Path:
-    from huggingface_hub import snapshot_download
+    from huggingface_hub import constants, snapshot_download
 
-    folder = snapshot_download(
-        model_id,
-        revision=revision,
-        allow_patterns=list(wanted),
-        ignore_patterns=list(_UNWANTED),
-        etag_timeout=ANSWER_SECONDS,
-    )
-    return Path(folder)
+    place = Path(constants.HF_HUB_CACHE) / ("models--" + model_id.replace("/", "--"))
+
+    def download() -> Any:
+        return snapshot_download(
+            model_id,
+            revision=revision,
+            allow_patterns=list(wanted),
+            ignore_patterns=list(_UNWANTED),
+            etag_timeout=ANSWER_SECONDS,
+        )
+
+    return Path(while_growing(download, lambda: _bytes_in(place), STALL_SECONDS))
+
+
+def _bytes_in(folder: Path) -> int:
+    """How much has arrived so far; files come and go while a download runs."""
+    total = 0
+    for path in folder.rglob("*"):
+        with suppress(OSError):
+            total += path.lstat().st_size
+    return total
 
 
 def _unavailable(model_id: str, error: BaseException) -> ModelUnavailableError:

@@ -86,6 +86,13 @@ def needs_hub(asked: Weights, files: LocalFiles, from_path: bool) -> bool:
     return asked in (Weights.AUTO, Weights.PRETRAINED) and not files.whole and not from_path
 
 
+def needs_size(facts: WeightsFacts) -> bool:
+    """Does it hang on the size of the model? (Telling it may take an import of torch.)"""
+    if facts.asked is not Weights.AUTO or facts.files.config is None or facts.files.whole:
+        return False
+    return facts.hub.found is None and not (facts.from_path and facts.files.torn)
+
+
 def _first_that_can_be_had(facts: WeightsFacts) -> WeightsChoice:
     if facts.from_path and facts.files.torn:
         raise ModelUnavailableError(f"{facts.name} can't be used: {facts.files.problem}")

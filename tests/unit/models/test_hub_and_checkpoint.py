@@ -13,6 +13,7 @@ from huggingface_hub import constants
 
 from rpgen.errors import ModelUnavailableError
 from rpgen.models import Checkpoint, hub
+from rpgen.models.deadline import while_growing
 from rpgen.models.weights import Weights
 from tests.unit.models.conftest import Folder
 
@@ -83,9 +84,30 @@ def test_a_silent_hub_gives_no_answer(
     checkpoint = Checkpoint("gpt2", model_type="gpt2")
     choice = checkpoint.choice()
     assert choice.kind is Weights.TINY
-    assert "did not answer" in choice.reason
-    with pytest.raises(ModelUnavailableError, match="did not answer"):
+    assert "does not answer" in choice.reason
+    assert not hub.hub_reach()[0]  # nobody waits a second time
+    with pytest.raises(ModelUnavailableError, match="does not answer"):
         Checkpoint("gpt2", weights="pretrained").choice()
+
+
+def test_a_download_that_stalls_is_given_up(
+    online: None, silent_hub: int, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(constants, "ENDPOINT", f"http://127.0.0.1:{silent_hub}")
+    monkeypatch.setattr(hub, "STALL_SECONDS", 0.2)
+    with pytest.raises(ModelUnavailableError, match=r"nothing arrived for 0\.2 s"):
+        hub.fetch("gpt2")
+
+
+def test_a_slow_download_is_waited_for() -> None:
+    arrived = iter(range(100))
+    step = threading.Event()
+
+    def work() -> str:
+        step.wait(0.12)
+        return "here"
+
+    assert while_growing(work, lambda: next(arrived), 0.02) == "here"
 
 
 def test_pretrained_without_a_hub_is_an_error(cache: Path) -> None:
