@@ -74,7 +74,9 @@ class Progress:
                 self._status.file = fold.file_result(event.path)
             case events.FileEnded() if self._verbosity >= 0:
                 self._file_done(fold.file_result(event.path))
-            case events.Quarantined() | events.WorkerDown(path=str()) if self._verbosity >= 0:
+            case events.Quarantined() | events.WorkerSpent() | events.WorkerDown(path=str()) if (
+                self._verbosity >= 0
+            ):
                 self._print(f"        {_worker_line(event)}", "magenta")
 
     def _start(self) -> None:
@@ -172,6 +174,8 @@ def _worker_line(event: events.Event) -> str:
     match event:
         case events.WorkerDown():
             return f"{event.cause:<8}{event.test or event.path}: {event.message}"
+        case events.WorkerSpent():
+            return f"{'worker':<8}replaced after {event.path}: {event.message}"
         case events.Quarantined():
             return f"{'error':<8}{event.path}: {len(event.tests)} tests {event.message}"
     return ""

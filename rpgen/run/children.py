@@ -49,12 +49,15 @@ def _children_without_proc() -> list[int]:
 
 
 def describe(pid: int, proc: Path = Path("/proc")) -> str:
-    """The command line of a process, "" where it has ended or can't be asked."""
-    try:
-        command = (proc / str(pid) / "cmdline").read_bytes()
-    except OSError:
-        return ""
-    return command.replace(b"\0", b" ").decode(errors="replace").strip()
+    """The command line of a process, or its name; "" where it has ended or can't be asked."""
+    for name in ("cmdline", "comm"):
+        try:
+            said = (proc / str(pid) / name).read_bytes()
+        except OSError:
+            return ""
+        if said:  # the first is empty for a moment while a program is being started
+            return said.replace(b"\0", b" ").decode(errors="replace").strip()
+    return ""
 
 
 def end_children(patience: float = 2.0) -> tuple[str, ...]:

@@ -141,6 +141,16 @@ class WorkerDown(Event):
 
 
 @dataclass(frozen=True, kw_only=True)
+class WorkerSpent(Event):
+    """The worker ends by itself: after this file's last test nothing would work in it."""
+
+    kind: ClassVar[str] = "worker_spent"
+    worker: int
+    path: str
+    message: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class Quarantined(Event):
     """The file took the worker down once too often: its `tests` are not run."""
 
@@ -173,6 +183,7 @@ KINDS: dict[str, type[Event]] = {
         PoolUsed,
         FileEnded,
         WorkerDown,
+        WorkerSpent,
         Quarantined,
         RunEnded,
     )

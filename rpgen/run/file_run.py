@@ -117,8 +117,8 @@ class FileRun:
         """The test raised what pytest takes as an order to stop; here it only costs the test."""
         self._interruption = message
 
-    def test_ends(self) -> None:
-        """Write the outcome down."""
+    def test_ends(self) -> bool:
+        """Write the outcome down; whether it is a good one."""
         seconds = sum(report.duration for report in self._reports if _is_phase(report))
         if self._interruption is not None:
             verdict = Verdict(Outcome.FAILED, self._interruption)
@@ -127,6 +127,13 @@ class FileRun:
         self._note_uses()
         self._write(self._test, verdict, seconds)
         self._reports.clear()
+        return verdict.outcome not in BAD
+
+    def worker_spent(self, message: str) -> None:
+        """The last words of a worker that can't go on with this file, nor with any other."""
+        self._journal.append(
+            events.WorkerSpent(worker=self._settings.worker, path=self.name, message=message)
+        )
 
     def _once_at_length(self, verdict: Verdict) -> Verdict:
         """A set-up that fails for a whole class is told once; the others point to it."""

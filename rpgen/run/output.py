@@ -10,6 +10,8 @@ from rpgen.run.verdict import OUTPUT_LIMIT
 LOG_LIMIT = 64 * 2**20
 """The supervisor empties the log beyond this, so that a flood of output fills no disk."""
 
+_DROPPED = f"[... what was printed before filled the log of {LOG_LIMIT // 2**20} MB ...]\n"
+
 
 def position() -> int:
     """Where in the log the next output will be."""
@@ -29,7 +31,9 @@ def printed_since(begin: int, log: str, limit: int = OUTPUT_LIMIT) -> str | None
     try:
         with Path(log).open("rb") as file:
             size = file.seek(0, os.SEEK_END)
-            start = begin if begin <= size else 0  # it was emptied meanwhile
+            if begin > size:
+                return _DROPPED + _text(_read(file, max(0, size - limit), size))
+            start = begin
             if size - start <= limit:
                 return _text(_read(file, start, size)) or None
             head = _text(_read(file, start, start + limit // 3))

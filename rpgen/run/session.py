@@ -7,6 +7,7 @@ costs only itself.
 """
 
 import importlib.util
+import os
 import signal
 from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
@@ -16,11 +17,14 @@ from typing import Any
 import pytest
 
 from rpgen.errors import UsageError, WorkerError
+from rpgen.run.accelerator import broken_accelerator
 from rpgen.run.channel import Command, RunFile, Settings
 from rpgen.run.file_run import FileRun
 from rpgen.run.forget import forget_fixtures, keep_conftests, readable_argument
 from rpgen.run.journal import Journal
 from rpgen.run.worker_imports import import_models
+
+SPENT = 75  # exit code of a worker in which nothing would work any more
 
 
 def run_session(
@@ -45,6 +49,8 @@ def _arguments(settings: Settings) -> list[str]:
         "--capture=no",  # what is printed goes to the log, where a crash can't take it away
         "--tb=short",
         "--maxfail=0",  # the supervisor counts
+        "-W",  # pytest would like to rewrite the asserts of all packages with a plugin for it
+        "ignore:Module already imported so cannot be rewritten; rpgen",
         "-p",
         "no:rpgen",
         "-o",
@@ -175,7 +181,9 @@ class WorkerPlugin:
         except (Exception, SystemExit, KeyboardInterrupt, pytest.exit.Exception) as error:  # noqa: BLE001
             self._file.interrupted_by(_said(error))
             self._tear_down(session)
-        self._file.test_ends()
+        if not self._file.test_ends() and (trouble := broken_accelerator()):
+            self._file.worker_spent(trouble)
+            os._exit(SPENT)
 
     def _tear_down(self, session: pytest.Session) -> None:
         """End all fixtures, where the last test could not know that it was the last."""

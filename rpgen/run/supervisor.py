@@ -224,6 +224,9 @@ class Supervisor:
         if not worker.handed:
             self._end_worker(0.0)
             return
+        if worker.spent is not None:
+            self._replace(worker, worker.spent)
+            return
         if status == ExitCode.OUTPUT:
             self._journal.check()  # a worker that can't write its journal ends so
         now = diagnosis.oom_kills()
@@ -236,7 +239,6 @@ class Supervisor:
         """End what is left of the worker, name the culprit, and plan what is to go on."""
         worker.handle.end(0.0)
         self._journal.mend()
-        task = worker.task()
         at = worker.path
         self._write(
             events.WorkerDown(
@@ -250,14 +252,19 @@ class Supervisor:
                 output=printed_since(worker.output_from, str(self._folder.log)) if at else None,
             )
         )
-        self._worker = None
+        if at is None:
+            self._idle_deaths += 1
+            if self._idle_deaths >= IDLE_DEATHS_ALLOWED:
+                raise WorkerError(f"the worker keeps ending before it begins a file: {message}")
+        self._replace(worker, message)
+
+    def _replace(self, worker: Watched, message: str) -> None:
+        """What the worker had still to do is for its successor."""
+        self._end_worker(0.0)
+        task = worker.task()
         self._waiting.extendleft(reversed([each for each in worker.handed if each is not task]))
         if task is not None:
             self._go_on_with(task, message)
-            return
-        self._idle_deaths += 1
-        if self._idle_deaths >= IDLE_DEATHS_ALLOWED:
-            raise WorkerError(f"the worker keeps ending before it begins a file: {message}")
 
     def _go_on_with(self, task: RunFile, message: str) -> None:
         """The rest of a file that took the worker down, or its quarantine."""

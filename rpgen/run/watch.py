@@ -25,6 +25,7 @@ class Watched:
     finished: int = 0
     ready: bool = False
     told_to_exit: bool = False
+    spent: str | None = None
     memory_mb: float | None = None
     path: str | None = None
     test: str | None = None
@@ -47,6 +48,8 @@ class Watched:
                 self.test, self.output_from = event.test, event.output_from
             case events.TestEnded():
                 self.test = None
+            case events.WorkerSpent():
+                self.spent = event.message
             case events.FileEnded():
                 self.path = self.test = None
                 self.finished += 1

@@ -32,8 +32,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     tie_to_parent(settings.parent)
     commands = _listen(_take_stdin())
     _quiet_streams()
-    stacks = open(settings.stack, "a")  # noqa: PTH123, SIM115 - stays open until the process ends
-    _show_stacks(stacks.fileno())
+    stacks = os.open(settings.stack, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC)
+    _show_stacks(stacks)
     journal = _WorkerJournal(Path(settings.journal))
     if settings.import_models:
         import_models()
@@ -42,7 +42,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     versions = _versions()
 
     def ready() -> None:
-        _show_stacks(stacks.fileno())  # again: pytest's own plugin has taken over
+        _show_stacks(stacks)  # again: pytest's own plugin has taken over
         journal.append(WorkerReady(worker=settings.worker, versions=versions))
 
     try:

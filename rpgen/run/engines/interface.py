@@ -27,7 +27,10 @@ class WorkerHandle(Protocol):
         """Its resident memory now, None where that can't be read or it has ended."""
 
     def end(self, patience: float) -> None:
-        """Wait `patience` seconds for it to end, then kill it and whatever it started."""
+        """Wait `patience` seconds for it to end, then kill it and whatever it started.
+
+        Once that is done, doing it again does nothing.
+        """
 
 
 class Engine(Protocol):

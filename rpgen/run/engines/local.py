@@ -26,9 +26,11 @@ class LocalWorker:
         self.pid = process.pid
         self._process = process
         self._mark = mark
+        self._ended = False  # its number may belong to another process by now
 
     def send(self, command: Command) -> None:
-        assert self._process.stdin is not None
+        if self._ended or self._process.stdin is None:
+            return
         with contextlib.suppress(BrokenPipeError):  # it is dead: its exit status says how
             self._process.stdin.write(encode(command))
             self._process.stdin.flush()
@@ -52,12 +54,15 @@ class LocalWorker:
         return resident_mb(self.pid)
 
     def end(self, patience: float) -> None:
+        if self._ended:
+            return
         deadline = time.monotonic() + patience
         while self._process.poll() is None and time.monotonic() < deadline:
             time.sleep(_STEP)
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(self.pid, signal.SIGKILL)
         self._process.wait()
+        self._ended = True
         kill_marked(self._mark)
         if self._process.stdin is not None:
             with contextlib.suppress(BrokenPipeError):

@@ -150,6 +150,31 @@ def test_a_broken_conftest_costs_its_folder(project: Project) -> None:
     assert project.run("good").code == 0
 
 
+def test_a_broken_accelerator_costs_one_test_and_a_fresh_worker(project: Project) -> None:
+    """A stand-in for torch, whose device goes down in a test and stays so in that process."""
+    torch = (
+        "import sys, types\ntorch = sys.modules.setdefault('torch', types.ModuleType('torch'))\n"
+        "class cuda:\n    down = getattr(getattr(torch, 'cuda', None), 'down', False)\n"
+        "    is_initialized = staticmethod(lambda: True)\n"
+        "    device_count = staticmethod(lambda: 0)\n"
+        "    @classmethod\n    def synchronize(cls):\n"
+        "        if torch.cuda.down:\n            raise RuntimeError('CUDA error: an assert')\n"
+        "torch.cuda = cuda\n"
+    )
+    body = "def test_works():\n    torch.cuda.synchronize()\n"
+    culprit = "def test_asserts():\n    torch.cuda.down = True\n    torch.cuda.synchronize()\n"
+    project.put("test_a.py", torch + body + culprit + body.replace("works", "after"))
+    project.put("test_b.py", torch + body.replace("works", "other"))
+    ran = project.run(".")
+    assert ran.outcomes == {
+        "test_works": "passed",
+        "test_asserts": "failed",
+        "test_after": "passed",
+        "test_other": "passed",
+    }
+    assert "worker  replaced after test_a.py" in ran.out
+
+
 @linux
 def test_what_a_file_leaves_behind_is_ended_put_back_and_named(project: Project) -> None:
     project.write(
@@ -160,12 +185,14 @@ def test_what_a_file_leaves_behind_is_ended_put_back_and_named(project: Project)
         "    del os.environ['PATH']\n"
         "    sys.path.insert(0, '/left')\n"
         "    signal.signal(signal.SIGALRM, lambda *a: os._exit(9))\n"
-        "    signal.setitimer(signal.ITIMER_REAL, 0.2)\n"
+        "    signal.setitimer(signal.ITIMER_REAL, 60)\n"
         "    subprocess.Popen(['/bin/sleep', '600'])\n"
         "    subprocess.Popen(['/bin/sh', '-c', 'setsid /bin/sleep 601 &'])\n"
-        "    threading.Thread(target=time.sleep, args=(600,), name='sleeper').start()\n",
+        "    threading.Thread(target=time.sleep, args=(600,), name='sleeper').start()\n"
+        "    while '/bin/sleep 601' not in os.popen('ps -eo args').read():\n        pass\n",
         b="import os, sys, time\n"
-        "def test_clean():\n    time.sleep(0.4)\n"
+        "def test_clean():\n    import signal\n"
+        "    assert signal.getitimer(signal.ITIMER_REAL) == (0.0, 0.0)\n"
         f"    assert os.getcwd() == {str(project.folder)!r}\n"
         "    assert 'LEFT' not in os.environ and 'PATH' in os.environ\n"
         "    assert '/left' not in sys.path\n",

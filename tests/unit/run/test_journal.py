@@ -28,6 +28,7 @@ EXAMPLES: dict[type[events.Event], events.Event] = {
         events.PoolUsed(path="a", uses=({"key": "k", "device": "cpu"},)),
         events.FileEnded(path="a", worker=1, duration_seconds=1.5, left_behind=("thread t",)),
         events.WorkerDown(worker=1, cause="crashed", message="m", path="a", test=None),
+        events.WorkerSpent(worker=1, path="a", message="m"),
         events.Quarantined(path="a", tests=("a::c",), message="m"),
         events.RunEnded(stopped="why", interrupted=True),
     )

@@ -1,0 +1,4 @@
+"""The project fixture of the system tests, for runs with real (small) models."""
+
+from tests.system.run.conftest import Project as Project
+from tests.system.run.conftest import project as project
