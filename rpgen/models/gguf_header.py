@@ -18,6 +18,12 @@ _NUMBERS = {
     6: "<f", 7: "<?", 10: "<Q", 11: "<q", 12: "<d",
 }  # fmt: skip
 _STRING, _ARRAY = 8, 9
+_BLOCKS = {
+    0: (1, 4), 1: (1, 2), 2: (32, 18), 3: (32, 20), 6: (32, 22), 7: (32, 24), 8: (32, 34),
+    10: (256, 84), 11: (256, 110), 12: (256, 144), 13: (256, 176), 14: (256, 210), 30: (1, 2),
+}  # fmt: skip
+"""Of the common kinds of quantisation: values in a block, and bytes that it takes."""
+
 _MANY = 1 << 32  # a count above this is not a count but the wrong bytes
 
 _MODEL_TYPES = {
@@ -50,6 +56,7 @@ class GgufHeader:
     version: int
     metadata: Mapping[str, Any]
     tensors: Mapping[str, tuple[int, ...]]
+    data_end: int = 0  # where the last tensor ends, as far as the kinds in it are known
 
     @property
     def architecture(self) -> str:
@@ -76,9 +83,13 @@ def read_header(path: Path) -> GgufHeader:
     """Reads the header. Raises TornFileError; an OSError passes through."""
     with path.open("rb") as file:
         try:
-            return _read(file)
+            header = _read(file)
         except (struct.error, OverflowError, MemoryError) as error:
             raise TornFileError("it ends within its own header") from error
+    size = path.stat().st_size
+    if size < header.data_end:
+        raise TornFileError(f"it should be {header.data_end} bytes long and has {size}")
+    return header
 
 
 def _read(file: BinaryIO) -> GgufHeader:
@@ -92,7 +103,13 @@ def _read(file: BinaryIO) -> GgufHeader:
     for _ in range(entries):
         key = _string(file)
         metadata[key] = _value(file, _number(file, "<I"))
-    return GgufHeader(version, metadata, dict(_tensor(file) for _ in range(tensors)))
+    shapes, data = {}, 0
+    for _ in range(tensors):
+        name, shape, end = _tensor(file)
+        shapes[name], data = shape, max(data, end)
+    alignment = int(metadata.get("general.alignment", 32)) or 32
+    start = -(-file.tell() // alignment) * alignment
+    return GgufHeader(version, metadata, shapes, start + data)
 
 
 def _number(file: BinaryIO, layout: str) -> Any:
@@ -131,9 +148,9 @@ def _value(file: BinaryIO, kind: int) -> Any:
     return length
 
 
-def _tensor(file: BinaryIO) -> tuple[str, tuple[int, ...]]:
+def _tensor(file: BinaryIO) -> tuple[str, tuple[int, ...], int]:
+    """A tensor's name, its shape, and where it ends, counted from the start of the data."""
     name = _string(file)
     shape = tuple(_count(file) for _ in range(_number(file, "<I")))
-    _number(file, "<I")  # how it is quantised
-    _number(file, "<Q")  # where it starts
-    return name, shape
+    values, size = _BLOCKS.get(_number(file, "<I"), (1, 0))
+    return name, shape, int(_number(file, "<Q")) + math.prod(shape) // values * size

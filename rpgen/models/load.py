@@ -140,6 +140,11 @@ def loading(what: str, is_gguf: bool = False) -> Iterator[None]:
         extra = ": pip install 'rpgen[gguf]'" if is_gguf else ""
         raise MissingPackageError(f"{what} needs a package: {_line(error)}{extra}") from error
     except (OSError, ValueError, KeyError, AttributeError, EOFError, SafetensorError) as error:
+        if "trust_remote_code" in str(error):
+            raise ModelUnavailableError(
+                f"{what} comes with code of its own, which is not run unasked: look at it, then "
+                "set trust_remote_code"
+            ) from error
         raise ModelUnavailableError(f"{what} can't be loaded: {_line(error)}") from error
     except Exception as error:
         if type(error) is Exception:  # what the tokenizers library raises

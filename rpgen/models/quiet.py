@@ -1,7 +1,8 @@
-"""Keep transformers from talking while something loads, and leave its settings as they were.
+"""One load at a time, in silence, and every switch afterwards as it was before.
 
-Verbosity, warnings and progress bars are switches of the whole process, so threads that load
-at once share one saved state: the first in saves it, the last out puts it back.
+transformers loads by changing switches of the whole process (the default dtype, whether
+weights are initialised), so two loads at once spoil each other's model. Its verbosity and its
+progress bars are such switches too, as are the warnings of Python.
 """
 
 import random
@@ -11,15 +12,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-_lock = threading.Lock()
-_inside = 0
-_saved: tuple[int, bool, bool] | None = None
-_warnings = warnings.catch_warnings()
+_loading = threading.RLock()
 
 
 @contextmanager
 def quiet_transformers() -> Iterator[None]:
-    global _inside, _saved, _warnings
+    """Alone among the loads of this process, nothing said; errors still come through."""
     from huggingface_hub.utils import (
         are_progress_bars_disabled,
         disable_progress_bars,
@@ -27,27 +25,18 @@ def quiet_transformers() -> Iterator[None]:
     )
     from transformers.utils import logging
 
-    with _lock:
-        _inside += 1
-        if _inside == 1:
-            hub_bars = not are_progress_bars_disabled()
-            _saved = (logging.get_verbosity(), logging.is_progress_bar_enabled(), hub_bars)
-            logging.set_verbosity(logging.CRITICAL)
-            logging.disable_progress_bar()
-            _warnings = warnings.catch_warnings(action="ignore")
-            _warnings.__enter__()
-    try:
-        yield
-    finally:
-        with _lock:
-            _inside -= 1
-            if _inside == 0 and _saved is not None:
-                _warnings.__exit__(None, None, None)
-                verbosity, bars, hub_bars = _saved
-                logging.set_verbosity(verbosity)
-                if bars:
-                    logging.enable_progress_bar()
-                (enable_progress_bars if hub_bars else disable_progress_bars)()
+    with _loading, warnings.catch_warnings(action="ignore"):
+        verbosity, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
+        hub_bars = not are_progress_bars_disabled()
+        logging.set_verbosity(logging.CRITICAL)
+        logging.disable_progress_bar()
+        try:
+            yield
+        finally:
+            logging.set_verbosity(verbosity)
+            if bars:
+                logging.enable_progress_bar()
+            (enable_progress_bars if hub_bars else disable_progress_bars)()
 
 
 @contextmanager

@@ -134,7 +134,7 @@ def test_what_may_not_be_read_is_said(model_folder: Folder) -> None:
 
 def test_gguf_is_read_in_the_words_of_a_config(tmp_path: Path) -> None:
     file = tmp_path / "m.gguf"
-    file.write_bytes(gguf_bytes("qwen2moe") + bytes(64))
+    file.write_bytes(gguf_bytes("qwen2moe") + bytes(32 + 128))
     found = read_gguf(file)
     assert found.config == {"model_type": "qwen2_moe", "num_hidden_layers": 3}
     assert found.whole
@@ -144,10 +144,10 @@ def test_gguf_is_read_in_the_words_of_a_config(tmp_path: Path) -> None:
     assert estimate.parameters == 32
 
 
-@pytest.mark.parametrize("length", [0, 3, 4, 10, 30, 60, 100, 150])
+@pytest.mark.parametrize("length", [0, 3, 4, 10, 30, 60, 100, 150, 300])
 def test_gguf_cut_short_is_an_error(tmp_path: Path, length: int) -> None:
     file = tmp_path / "m.gguf"
-    file.write_bytes(gguf_bytes()[:length])
+    file.write_bytes((gguf_bytes() + bytes(128))[:length])
     with pytest.raises(ModelUnavailableError, match="not a whole GGUF file"):
         read_gguf(file)
 
