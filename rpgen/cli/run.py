@@ -125,7 +125,7 @@ def _supervise(
     request: "RunRequest", interrupts: "Interrupts", verbosity: int, *, to_stderr: bool
 ) -> "tuple[RunResult, RunFolder]":
     from rpgen.cli.console import stderr, stdout, warn
-    from rpgen.report.console import Progress
+    from rpgen.report.progress import Progress
     from rpgen.run.engines import ENGINES
     from rpgen.run.schedule import find_targets
     from rpgen.run.state import new_run
@@ -163,7 +163,8 @@ def _report(
     """Every report of the run; the one in the state folder is always written."""
     from rpgen.cli.console import stderr, stdout
     from rpgen.report import json_report as json_format
-    from rpgen.report.console import show_result, surviving_a_closed_pipe
+    from rpgen.report.console import show_result
+    from rpgen.report.progress import surviving_a_closed_pipe
     from rpgen.run.state import forget_old_runs
 
     report = json_format.build(result)

@@ -42,13 +42,18 @@ class Settings:
 
 @dataclass(frozen=True)
 class RunFile:
-    """Run a file: all of it, or `tests` (parts after `path::`), without the ids in `skip`."""
+    """Run a file: all of it, or `tests` (parts after `path::`), without the ids in `skip`.
+
+    `upcoming` has the pool's keys of the models that this file and the next ones will ask for,
+    in order, as far as the files say so.
+    """
 
     path: str
     name: str
     tests: tuple[str, ...] = ()
     skip: tuple[str, ...] = ()
     needs_models: bool = False
+    upcoming: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -68,5 +73,5 @@ def decode(line: bytes) -> Command:
     values = json.loads(line)
     if values.pop("do") == Exit.__name__:
         return Exit()
-    lists = {name: tuple(values[name]) for name in ("tests", "skip")}
+    lists = {name: tuple(values[name]) for name in ("tests", "skip", "upcoming")}
     return RunFile(**{**values, **lists})

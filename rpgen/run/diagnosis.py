@@ -71,6 +71,14 @@ def overdue(limit: float, doing: str, stacks: str) -> tuple[str, str | None]:
     return message, readable_stacks(stacks)
 
 
+def stacks(file: Path) -> str:
+    """What a worker wrote into its stack file, "" where it did not get so far."""
+    try:
+        return file.read_text(errors="replace")
+    except OSError:
+        return ""
+
+
 def readable_stacks(text: str) -> str | None:
     """What faulthandler wrote, without the frames of pytest and of the worker itself.
 

@@ -19,6 +19,11 @@ class FileFacts:
     family: str | None = None
     needs_models: bool = False
 
+    @property
+    def pool_key(self) -> str | None:
+        """What the file will ask the pool for, None where it does not say so."""
+        return f"{self.family}:{self.model}" if self.family and self.model else None
+
 
 def read_facts(path: Path) -> FileFacts:
     """The facts of a file; all unknown where it can't be read (running it says why)."""

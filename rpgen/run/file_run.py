@@ -40,6 +40,7 @@ class FileRun:
         self._settings = settings
         self._journal = journal
         self._owner = FileOwner(command.path)
+        self._upcoming = command.upcoming
         self._told: set[str] = set()
         self._reports: list[Any] = []
         self._interruption: str | None = None
@@ -55,6 +56,7 @@ class FileRun:
         self._modules = frozenset(sys.modules)
         sys.path.insert(0, str(self._path.parent))  # as for `python FILE`: helpers beside it
         self._owner.enter()
+        self._owner.announce(self._upcoming)
         self._held = measure.held_mb(_pool_stats())
         self._memory = measure.start_measuring()
         self._output_from = position()

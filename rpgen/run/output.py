@@ -50,3 +50,17 @@ def _read(file: BinaryIO, start: int, end: int) -> bytes:
 
 def _text(raw: bytes) -> str:
     return raw.decode(errors="replace").strip("\n")
+
+
+def last_words(log: Path, lines: int = 3) -> str:
+    """The end of the log in one line, for the message of an error."""
+    text = printed_since(0, str(log)) or "it left no message"
+    said = [line.strip() for line in text.splitlines() if line.strip()]
+    return " / ".join(said[-lines:])
+
+
+def bound(log: Path) -> None:
+    """Empty the log once it is longer than it may be."""
+    if log.stat().st_size > LOG_LIMIT:
+        with log.open("r+b") as file:
+            file.truncate(0)

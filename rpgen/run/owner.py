@@ -5,6 +5,7 @@ that has done so can have taken anything from it.
 """
 
 import sys
+from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from dataclasses import asdict, is_dataclass
 from typing import Any
@@ -31,6 +32,12 @@ class FileOwner:
         if self._context is None and (pool := loaded_pool()) is not None:
             self._context = pool.owner(self.name)
             self._context.__enter__()
+
+    def announce(self, keys: Sequence[str]) -> None:
+        """Tell the pool what will be asked for, so that it evicts what is needed last."""
+        pool = loaded_pool()
+        if pool is not None and keys:
+            pool.expect(keys)
 
     def uses(self) -> tuple[dict[str, Any], ...]:
         """The pool's account of each model that this file has got so far."""

@@ -10,6 +10,7 @@ import time
 from collections import Counter, deque
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from itertools import islice
 from typing import Any
 
 import rpgen
@@ -20,7 +21,7 @@ from rpgen.run.engines import Engine
 from rpgen.run.file_facts import read_facts
 from rpgen.run.interrupts import Interrupts
 from rpgen.run.journal import Journal, Tail
-from rpgen.run.output import LOG_LIMIT, printed_since
+from rpgen.run.output import bound, last_words, printed_since
 from rpgen.run.request import RunRequest
 from rpgen.run.results import BAD, Fold, Outcome, RunResult
 from rpgen.run.schedule import Target
@@ -33,6 +34,7 @@ START_SECONDS = 600.0  # for torch and transformers on a slow disk
 EXIT_SECONDS = 5.0
 STACK_SECONDS = 0.5
 AHEAD = 2
+LOOK_AHEAD = 200  # files whose models the pool is told of
 DOWNS_ALLOWED = 2
 IDLE_DEATHS_ALLOWED = 3
 
@@ -67,6 +69,7 @@ class Supervisor:
         self._worker: Watched | None = None
         self._workers = 0
         self._tests: dict[str, tuple[str, ...]] = {}
+        self._keys: dict[str, str | None] = {}
         self._downs: Counter[str] = Counter()
         self._idle_deaths = 0
         self._stopped: str | None = None
@@ -103,9 +106,11 @@ class Supervisor:
             self._hand_out(worker)
             self._check_time(worker)
             worker.memory_mb = worker.handle.memory_mb() or worker.memory_mb
-            self._bound_log()
+            bound(self._folder.log)
         elif worker.clock() - worker.since > START_SECONDS:
-            raise WorkerError(f"the worker was not ready in {START_SECONDS:g} s: {self._log_end()}")
+            raise WorkerError(
+                f"the worker was not ready in {START_SECONDS:g} s: {last_words(self._folder.log)}"
+            )
         time.sleep(self._pause)
 
     # the journal
@@ -133,6 +138,7 @@ class Supervisor:
         files = []
         for target in self._targets:
             facts = read_facts(target.path)
+            self._keys[target.name] = facts.pool_key
             files.append({"path": target.name, "model": facts.model, "family": facts.family})
             self._waiting.append(
                 RunFile(
@@ -190,7 +196,8 @@ class Supervisor:
         ahead = 1 if self._request.isolate else AHEAD
         full = self._request.isolate and worker.finished > 0
         while self._waiting and len(worker.handed) < ahead and not full:
-            task = self._waiting.popleft()
+            task = replace(self._waiting[0], upcoming=self._upcoming())
+            self._waiting.popleft()
             worker.handed.append(task)
             worker.handle.send(task)
         if full and not worker.handed:
@@ -198,6 +205,11 @@ class Supervisor:
         elif not self._waiting and not worker.told_to_exit:
             worker.told_to_exit = True
             worker.handle.send(Exit())
+
+    def _upcoming(self) -> tuple[str, ...]:
+        """The models of the files that still wait, the next one's first."""
+        keys = (self._keys[task.name] for task in islice(self._waiting, LOOK_AHEAD))
+        return tuple(key for key in keys if key)
 
     def _check_time(self, worker: Watched) -> None:
         if not worker.overdue(self._request.timeout):
@@ -209,7 +221,7 @@ class Supervisor:
         while stack.stat().st_size == before and time.monotonic() < deadline:
             time.sleep(POLL_SECONDS)
         message, details = diagnosis.overdue(
-            self._request.timeout, worker.doing, self._stacks(worker)
+            self._request.timeout, worker.doing, diagnosis.stacks(self._folder.stack(worker.number))
         )
         self._bury(worker, Outcome.TIMEOUT, message, details)
 
@@ -218,7 +230,7 @@ class Supervisor:
         if not worker.ready:
             self._end_worker(0.0)
             if worker.late_conftest:
-                raise WorkerError(f"the worker can't start pytest: {self._log_end()}")
+                raise WorkerError(f"the worker can't start pytest: {last_words(self._folder.log)}")
             self._start_worker(self._waiting[0].needs_models, late_conftest=True)
             return
         if not worker.handed:
@@ -232,7 +244,9 @@ class Supervisor:
         now = diagnosis.oom_kills()
         known = now is not None and worker.oom_kills is not None
         kills = now - worker.oom_kills if known else None  # type: ignore[operator]
-        remains = diagnosis.Remains(status, worker.memory_mb, kills, self._stacks(worker))
+        remains = diagnosis.Remains(
+            status, worker.memory_mb, kills, diagnosis.stacks(self._folder.stack(worker.number))
+        )
         self._bury(worker, Outcome.CRASHED, *diagnosis.explain(remains))
 
     def _bury(self, worker: Watched, cause: Outcome, message: str, details: str | None) -> None:
@@ -303,22 +317,3 @@ class Supervisor:
         self._waiting.clear()
         task = worker.task()
         worker.handed = [task] if task else []
-
-    # what the worker leaves beside the journal
-
-    def _stacks(self, worker: Watched) -> str:
-        try:
-            return self._folder.stack(worker.number).read_text(errors="replace")
-        except OSError:
-            return ""
-
-    def _log_end(self, lines: int = 3) -> str:
-        """The last words in the worker's log, for the message of an error."""
-        text = printed_since(0, str(self._folder.log)) or "it left no message"
-        said = [line.strip() for line in text.splitlines() if line.strip()]
-        return " / ".join(said[-lines:])
-
-    def _bound_log(self) -> None:
-        if self._folder.log.stat().st_size > LOG_LIMIT:
-            with self._folder.log.open("r+b") as log:
-                log.truncate(0)

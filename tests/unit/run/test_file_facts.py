@@ -21,7 +21,10 @@ class T:
 def test_a_generated_file(tmp_path: Path) -> None:
     path = tmp_path / "test_x.py"
     path.write_bytes(GENERATED)
-    assert read_facts(path) == FileFacts("org/bert", "embedding", needs_models=True)
+    facts = read_facts(path)
+    assert facts == FileFacts("org/bert", "embedding", needs_models=True)
+    assert facts.pool_key == "embedding:org/bert"
+    assert FileFacts("org/bert").pool_key is None
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,7 @@
 """A file as the owner of what it takes from the pool, with a small pool in place of the real."""
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
@@ -34,6 +34,9 @@ class Pool:
         yield
         self.said.append(f"leave {name}")
 
+    def expect(self, keys: Sequence[str]) -> None:
+        self.said.append(f"expect {' '.join(keys)}")
+
     def uses(self, name: str) -> tuple[Use, ...]:
         return (Use("k", Dtype.FP32, 1.5),)
 
@@ -56,8 +59,10 @@ def test_a_file_enters_once_and_leaves_before_the_clean_up(pool: Pool) -> None:
     owner.enter()
     owner.enter()
     assert owner.uses() == ({"key": "k", "dtype": "fp32", "measured_mb": 1.5, "degraded": None},)
+    owner.announce(())
+    owner.announce(("a:b", "c:d"))
     owner.leave(0.5)
-    assert pool.said == ["enter f", "leave f", "clean 0.5"]
+    assert pool.said == ["enter f", "expect a:b c:d", "leave f", "clean 0.5"]
     assert owner.uses() == ()
 
 
