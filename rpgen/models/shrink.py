@@ -42,7 +42,8 @@ class _Stack:
 
 LADDER = (
     Rung(8), Rung(16, inner=4), Rung(16), Rung(32, heads=4, inner=2), Rung(64, heads=8),
-    Rung(32, inner=2), Rung(64), Rung(4), Rung(2), Rung(1),
+    Rung(32, inner=2), Rung(64), Rung(10, inner=4), Rung(20, heads=2, inner=2),
+    Rung(40, heads=4), Rung(4), Rung(2), Rung(1),
 )  # fmt: skip
 
 _WIDTH = re.compile(

@@ -108,6 +108,10 @@ def text_config(config: Any) -> Any:
     return named if named is not None else config.get_text_config()
 
 
+def reads_text(config: Any) -> bool:
+    return isinstance(getattr(text_config(config), "vocab_size", None), int)
+
+
 def _join_seams(config: Any) -> None:
     """What a vision or audio part puts out must be as wide as the text part is."""
     text = text_config(config)
@@ -136,7 +140,7 @@ def _settle_tokens(config: Any) -> None:
     if text.eos_token_id is None and writes_text(config):
         text.eos_token_id = vocabulary - 1
     _place_modal_tokens(config, vocabulary)
-    if text.pad_token_id is None and text.eos_token_id is not None:
+    if getattr(text, "pad_token_id", None) is None and text.eos_token_id is not None:
         ends = text.eos_token_id
         text.pad_token_id = ends[0] if isinstance(ends, list | tuple) else ends
 

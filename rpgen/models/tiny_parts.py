@@ -6,7 +6,7 @@ the configuration. Images go through Pillow.
 
 import inspect
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from functools import partial
 from importlib.util import find_spec
 from typing import Any
@@ -14,7 +14,8 @@ from typing import Any
 from rpgen.errors import MissingPackageError, ModelUnavailableError
 from rpgen.models.load import loading
 from rpgen.models.shrink import SPEECH_POSITIONS
-from rpgen.models.tiny_tokenizers import build_tokenizer
+from rpgen.models.tiny import reads_text
+from rpgen.models.tiny_tokenizers import build_tokenizer, reads_characters
 
 _SIDE = 96  # of an image, for models that take any size
 _LONGER_SIDE = 128
@@ -26,31 +27,48 @@ _WHISPER_HOP = 160 * 2  # samples per encoder position: the hop times the convol
 
 def build_part(loader: str, config: Any) -> Any:
     """What the auto class `loader` would load. Raises ModelUnavailableError, with the reason."""
-    with loading(f"the {loader.removeprefix('Auto')} of {config.model_type}"):
-        if loader == "AutoTokenizer":
-            return build_tokenizer(config)
-        if loader == "AutoImageProcessor":
-            return _needed(image_processor(config), "image processor", config)
-        if loader == "AutoFeatureExtractor":
-            return _needed(feature_extractor(config), "feature extractor", config)
-        return processor(config)
+    what = f"the {loader.removeprefix('Auto')} of {config.model_type}"
+    try:
+        with loading(what):
+            return _build(loader, config)
+    except TypeError as error:  # it asks for a part that only its files have
+        raise ModelUnavailableError(f"{what} can't be made without its files: {error}") from error
 
 
-def processor(config: Any) -> Any:
+def _build(loader: str, config: Any) -> Any:
+    if loader == "AutoTokenizer":
+        return _needed(_tokenizer(config), "tokenizer", config)
+    if loader == "AutoImageProcessor":
+        return _needed(image_processor(config), "image processor", config)
+    if loader == "AutoFeatureExtractor":
+        return _needed(feature_extractor(config), "feature extractor", config)
+    return _needed(processor(config), "processor", config)
+
+
+def processor(config: Any) -> Any | None:
     """The joint processor; for a model of one kind of input that kind's own processor."""
     from transformers.models.auto.processing_auto import PROCESSOR_MAPPING_NAMES
 
     name = PROCESSOR_MAPPING_NAMES.get(config.model_type)
-    if name is not None:
+    if name is not None and (reads_text(config) or not _wants_text(_class_named(name))):
         return _joint(_class_named(name), config)
     single = image_processor(config) or feature_extractor(config)
-    return single if single is not None else build_tokenizer(config)
+    return single if single is not None else _tokenizer(config)
+
+
+def _tokenizer(config: Any) -> Any | None:
+    return build_tokenizer(config) if reads_text(config) or reads_characters(config) else None
+
+
+def _wants_text(kind: Any) -> bool:
+    return any("tokenizer" in name for name in inspect.signature(kind.__init__).parameters)
 
 
 def image_processor(config: Any) -> Any | None:
     from transformers.models.auto import image_processing_auto as auto
 
-    for kind in _kinds(config):
+    known = auto.IMAGE_PROCESSOR_MAPPING_NAMES
+    for kind in [*_kinds(config), *_earlier_versions(config.model_type, known)]:
         names = auto.IMAGE_PROCESSOR_MAPPING_NAMES.get(kind)
         if names:
             chosen = names.get("pil") or next(iter(names.values()))
@@ -122,8 +140,9 @@ def _parts(kind: Any, config: Any, tokenizer: Callable[[], Any]) -> dict[str, An
 def _with_length(images: Any, config: Any) -> Any:
     """Tells an image processor how many tokens an image becomes, where it passes that on."""
     vision: Any = getattr(config, "vision_config", None)
-    if hasattr(images, "image_seq_length") and isinstance(getattr(vision, "image_size", None), int):
-        images.image_seq_length = (vision.image_size // vision.patch_size) ** 2
+    side, patch = (getattr(vision, name, None) for name in ("image_size", "patch_size"))
+    if hasattr(images, "image_seq_length") and isinstance(side, int) and isinstance(patch, int):
+        images.image_seq_length = (side // patch) ** 2
     return images
 
 
@@ -231,6 +250,11 @@ def _kinds(config: Any) -> list[str]:
     parts = (getattr(config, name, None) for name in ("vision_config", "audio_config", "encoder"))
     kinds = [config.model_type, *(getattr(part, "model_type", None) for part in parts)]
     return [kind for kind in kinds if kind]
+
+
+def _earlier_versions(kind: str, known: Collection[str]) -> list[str]:
+    """`rt_detr` for `rt_detr_v2`: a later version often goes on using the earlier one's."""
+    return sorted((name for name in known if kind.startswith(f"{name}_")), key=len)[-1:]
 
 
 def _class_named(name: str) -> Any:

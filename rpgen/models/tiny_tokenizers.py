@@ -20,11 +20,7 @@ from rpgen.models.tiny import text_config, writes_text
 from rpgen.models.tiny_corpus import CORPUS
 
 _SMALLEST_BYTE_LEVEL = 320
-_WITHOUT_FILES = {
-    "ByT5Tokenizer": "ByT5Tokenizer",
-    "CanineTokenizer": "CanineTokenizer",
-    "PerceiverTokenizer": "PerceiverTokenizer",
-}
+_WITHOUT_FILES = ("ByT5Tokenizer", "CanineTokenizer", "PerceiverTokenizer")
 _POSITIONS = ("max_position_embeddings", "n_positions", "max_target_positions")
 _NAMES = {
     "pad": "<pad>", "bos": "<s>", "eos": "</s>", "unk": "<unk>", "mask": "<mask>",
@@ -63,17 +59,27 @@ def build_tokenizer(config: Any, extra: Collection[str] = ()) -> Any:
     says (`image_token_id`), else at free ids.
     """
     import transformers
-    from transformers.models.auto.tokenization_auto import TOKENIZER_MAPPING_NAMES
 
-    text = text_config(config)
-    named: Any = TOKENIZER_MAPPING_NAMES.get(config.model_type)
-    kind = named[0] if isinstance(named, tuple) else named
+    text, kind = text_config(config), _class_name(config)
     with quiet_transformers():
         if kind in _WITHOUT_FILES:
-            return getattr(transformers, _WITHOUT_FILES[kind])()
+            return getattr(transformers, kind)()
         if kind == "Wav2Vec2CTCTokenizer":
             return _letters_tokenizer(text)
         return _learned_tokenizer(config, text, extra)
+
+
+def reads_characters(config: Any) -> bool:
+    """Is its tokenizer one that needs no vocabulary?"""
+    return _class_name(config) in _WITHOUT_FILES
+
+
+def _class_name(config: Any) -> str | None:
+    from transformers.models.auto.tokenization_auto import TOKENIZER_MAPPING_NAMES
+
+    named: Any = TOKENIZER_MAPPING_NAMES.get(config.model_type)
+    found: str | None = named[0] if isinstance(named, tuple) else named
+    return found
 
 
 def special_tokens(config: Any, text: Any, extra: dict[str, int | None]) -> SpecialTokens:
