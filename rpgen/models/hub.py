@@ -5,7 +5,6 @@ the connection and then says nothing would otherwise hold a test run for minutes
 """
 
 import os
-import socket
 import sys
 from contextlib import suppress
 from dataclasses import dataclass
@@ -57,6 +56,8 @@ def forget_reach() -> None:
 
 @lru_cache(maxsize=8)
 def _connection(endpoint: str, timeout: float) -> tuple[bool, str]:
+    import socket
+
     url = urlsplit(endpoint)
     host, port = _first_hop(url.scheme or "https", url.hostname or "", url.port)
 

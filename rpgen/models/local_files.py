@@ -6,7 +6,6 @@ still run with random ones.
 """
 
 import json
-import zipfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -202,6 +201,8 @@ def _problems(paths: tuple[Path, ...]) -> Iterator[str]:
 
 def _check_archive(path: Path) -> None:
     """torch.save writes a zip archive, whose directory stands at its end."""
+    import zipfile
+
     with path.open("rb") as file:
         start = file.read(2)
     if not start:
