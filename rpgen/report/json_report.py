@@ -122,7 +122,7 @@ def _file(file: FileResult) -> FileEntry:
         duration_seconds=round(file.duration_seconds, 3),
         load_seconds=round(file.load_seconds, 3),
         memory=Memory(
-            predicted_mb=file.memory.predicted_mb,
+            predicted_mb=_rounded(file.memory.predicted_mb),
             peak_mb=file.memory.peak_mb,
             leaked_mb=file.memory.leaked_mb,
         ),
@@ -132,6 +132,10 @@ def _file(file: FileResult) -> FileEntry:
         left_behind=list(file.left_behind),
         tests=[_test(test) for test in file.tests],
     )
+
+
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else round(value, 1)
 
 
 def _test(test: TestResult) -> TestEntry:

@@ -26,6 +26,8 @@ STYLES: dict[Outcome, str] = {
     Outcome.CRASHED: "bold magenta",
 }
 
+_ROOMY = 110  # columns
+
 
 @contextlib.contextmanager
 def surviving_a_closed_pipe() -> Iterator[None]:
@@ -144,7 +146,9 @@ def file_line(file: FileResult, number: int, total: int, console: "Console") -> 
     """One finished file on one line; the name gives way where the terminal is narrow."""
     from rich.text import Text
 
-    facts = [words.weights(file), words.counts(file), words.seconds(file.duration_seconds)]
+    roomy = console.width >= _ROOMY or not console.is_terminal
+    facts = [file.model or "" if roomy else ""]
+    facts += [words.weights(file), words.counts(file), words.seconds(file.duration_seconds)]
     if file.memory.peak_mb is not None:
         facts.append(f"{words.megabytes(file.memory.peak_mb)} MB")
     tail = "  ".join(fact for fact in facts if fact)

@@ -65,16 +65,25 @@ def readable_argument(path: str) -> Generator[str, None, None]:
         if not Path(path).exists():
             raise pytest.UsageError(f"file or directory not found: {path}")
         root = resolve(invocation_path, "/", *args, **options)
-        test, bracket, parameters = arg.removeprefix(stand_in).partition("[")
-        return dataclasses.replace(
-            root,
-            path=Path(path),
-            parts=[part for part in test.split("::") if part],
-            parametrization=bracket + parameters or None,
-        )
+        return _aimed(root, Path(path), arg.removeprefix(stand_in))
 
     _pytest.main.resolve_collection_argument = resolve_stand_in
     try:
         yield stand_in
     finally:
         _pytest.main.resolve_collection_argument = resolve
+
+
+def _aimed(argument: Any, path: Path, test: str) -> Any:
+    """pytest's `CollectionArgument` for `path` and what follows it (`::Class::test[a]`).
+
+    From version 9 on it has the parameters of a test in a field of their own.
+    """
+    name, bracket, parameters = test.partition("[")
+    parts = [part for part in name.split("::") if part]
+    if hasattr(argument, "parametrization"):
+        in_brackets = bracket + parameters or None
+        return dataclasses.replace(argument, path=path, parts=parts, parametrization=in_brackets)
+    if bracket:
+        parts[-1] += bracket + parameters
+    return dataclasses.replace(argument, path=path, parts=parts)

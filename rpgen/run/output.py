@@ -12,6 +12,8 @@ LOG_LIMIT = 64 * 2**20
 
 _DROPPED = f"[... what was printed before filled the log of {LOG_LIMIT // 2**20} MB ...]\n"
 
+KEPT_AFTER_RUN = 2**20
+
 
 def position() -> int:
     """Where in the log the next output will be."""
@@ -64,3 +66,12 @@ def bound(log: Path) -> None:
     if log.stat().st_size > LOG_LIMIT:
         with log.open("r+b") as file:
             file.truncate(0)
+
+
+def keep_end(log: Path, limit: int = KEPT_AFTER_RUN) -> None:
+    """Cut a log down to its end, once nobody writes to it: runs are kept, floods are not."""
+    size = log.stat().st_size
+    if size > limit:
+        with log.open("rb") as file:
+            end = _read(file, size - limit, size)
+        log.write_bytes(end)

@@ -5,6 +5,7 @@ at, so it never waits. What the supervisor knows of the worker's doings it has f
 journal; that the worker is gone, from its exit status.
 """
 
+import contextlib
 import os
 import time
 from collections import Counter, deque
@@ -21,7 +22,7 @@ from rpgen.run.engines import Engine
 from rpgen.run.file_facts import read_facts
 from rpgen.run.interrupts import Interrupts
 from rpgen.run.journal import Journal, Tail
-from rpgen.run.output import bound, last_words, printed_since
+from rpgen.run.output import bound, keep_end, last_words, printed_since
 from rpgen.run.request import RunRequest
 from rpgen.run.results import BAD, Fold, Outcome, RunResult
 from rpgen.run.schedule import Target
@@ -91,6 +92,8 @@ class Supervisor:
             self._end_worker(0.0 if self._interrupts.now else EXIT_SECONDS)
             self._tail.close()
             self._journal.close()
+            with contextlib.suppress(OSError):  # a full disk has had its own error by now
+                keep_end(self._folder.log)
         return self._fold.result()
 
     def _turn(self) -> None:

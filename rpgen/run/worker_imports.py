@@ -19,6 +19,7 @@ def import_models() -> None:
         import transformers.generation
         import transformers.modeling_utils
         import transformers.models.auto.modeling_auto
+        import transformers.processing_utils
         import transformers.tokenization_utils_base  # noqa: F401
     with contextlib.suppress(ImportError):
         import rpgen.models

@@ -37,7 +37,7 @@ def around(line: str, imports: str = "import ctypes, os, signal, sys, time") -> 
 )
 def test_a_worker_that_goes_down_costs_one_test(line: str, said: str, project: Project) -> None:
     project.write(a=around(line), b=GOOD)
-    ran = project.run(".", "--junit-xml", "j.xml")
+    ran = project.run(".")
     assert ran.code == 1
     assert ran.outcomes == {
         "test_before": "passed",
@@ -51,7 +51,6 @@ def test_a_worker_that_goes_down_costs_one_test(line: str, said: str, project: P
     assert ran.files["test_a.py"]["outcome"] == "crashed"
     if said in ("SIGSEGV", "SIGABRT"):
         assert "in test_culprit" in culprit["details"]
-    assert 'type="crashed"' in (project.folder / "j.xml").read_text()
 
 
 @pytest.mark.parametrize(
@@ -230,7 +229,7 @@ def test_a_flood_of_output_is_bounded(project: Project) -> None:
     ran = project.run(".")
     assert ran.outcomes["test_culprit"] == "failed"
     assert len(ran.tests["test_a.py::test_culprit"]["output"]) < 10_000
-    assert (ran.state / "worker.log").stat().st_size < 300 * 2**20
+    assert (ran.state / "worker.log").stat().st_size <= 2**20
     assert (ran.state / "journal.jsonl").stat().st_size < 100_000
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import jsonschema
+import pytest
 
 from rpgen.report.json_report import SCHEMA_FILE
 from tests.system.run.conftest import Project
@@ -87,7 +88,7 @@ def test_last():
 
 def test_unittest_outcomes(project: Project) -> None:
     project.write(u=UNITTEST)
-    ran = project.run(".", "--junit-xml", "j.xml")
+    ran = project.run(".")
     assert ran.code == 1
     assert ran.outcomes == {
         "test_passes": "passed",
@@ -100,7 +101,8 @@ def test_unittest_outcomes(project: Project) -> None:
         "test_two": "error",
     }
     tests = {name.rpartition("::")[2]: test for name, test in ran.tests.items()}
-    assert tests["test_subtests"]["message"] == "(number=1) AssertionError: 1 == 1 : one"
+    assert tests["test_subtests"]["message"].endswith("AssertionError: 1 == 1 : one")
+    assert tests["test_subtests"]["message"].count("1 == 1") == 1
     assert "AssertionError: 1 != 2 : the value" in tests["test_fails"]["message"]
     assert tests["test_fails"]["output"] == "before it failed"
     assert tests["test_skips"]["message"] == "not on this machine"
@@ -113,8 +115,15 @@ def test_unittest_outcomes(project: Project) -> None:
     assert ran.out.count("setUpClass") == 1
     assert "\x1b" not in ran.out
     jsonschema.validate(ran.report, json.loads(SCHEMA_FILE.read_text()))
-    suites = ElementTree.parse(project.folder / "j.xml").getroot()
-    assert [suites.attrib[name] for name in ("tests", "failures", "errors")] == ["8", "3", "2"]
+
+
+def test_a_junit_report(project: Project) -> None:
+    pytest.importorskip("junitparser")
+    project.write(u=UNITTEST, v="import os\ndef test_v():\n    os._exit(3)\n")
+    assert project.run(".", "--junit-xml", "deep/j.xml").code == 1
+    suites = ElementTree.parse(project.folder / "deep/j.xml").getroot()
+    assert [suites.attrib[name] for name in ("tests", "failures", "errors")] == ["9", "3", "3"]
+    assert [cause.get("type") for cause in suites.iter("error")] == ["error", "error", "crashed"]
 
 
 def test_pytest_outcomes_with_fixtures_of_a_conftest_for_several_files(project: Project) -> None:
@@ -151,7 +160,9 @@ def test_odd_names(project: Project) -> None:
     ran = project.run("--", *names, "-dash.py")
     assert ran.code == 0, ran.out
     assert list(ran.files) == [*names, "-dash.py"]
-    single = project.run("br[1]/test_x.py::test_x", "co::lon/test_x.py")
+    project.put("br[1]/test_p.py", PYTEST.replace(", greeting", "").replace("greeting", "'hello'"))
+    single = project.run("br[1]/test_x.py::test_x", "br[1]/test_p.py::test_parameters[b::c]")
+    assert len(single.tests) == 2
     assert single.code == 0, single.out
 
 

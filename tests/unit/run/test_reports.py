@@ -114,6 +114,7 @@ def test_a_report_is_written_whole_or_not_at_all(tmp_path: Path) -> None:
 
 
 def test_junit_is_xml_with_a_suite_per_file(tmp_path: Path) -> None:
+    pytest.importorskip("junitparser")
     path = tmp_path / "j.xml"
     junit.write(result(), path)
     root = ElementTree.parse(path).getroot()
@@ -132,6 +133,7 @@ def test_junit_is_xml_with_a_suite_per_file(tmp_path: Path) -> None:
 
 
 def test_junit_that_cannot_be_written_is_one_sentence(tmp_path: Path) -> None:
+    pytest.importorskip("junitparser")
     (tmp_path / "file").write_text("")
     with pytest.raises(OutputError, match="--junit-xml"):
         junit.write(result(), tmp_path / "file" / "j.xml")
