@@ -59,7 +59,8 @@ def _show(result: "RunResult", as_json: bool) -> int:
     if as_json:
         typer.echo(pool_stats.to_json(result), nl=False)
     else:
-        stdout().print(pool_stats.render(result))
+        console = stdout()
+        console.print(pool_stats.render(result, console.width))
     return 0
 
 
@@ -76,11 +77,11 @@ def _follow(folder: "RunFolder") -> int:
 
     from rich.live import Live
 
-    view = Live(pool_stats.render(result), console=console, auto_refresh=False)
+    view = Live(pool_stats.render(result, console.width), console=console, auto_refresh=False)
     with contextlib.suppress(KeyboardInterrupt), view:
         while _read(folder).ended_at is None:
             time.sleep(REFRESH_SECONDS)
-            view.update(pool_stats.render(_read(folder)), refresh=True)
+            view.update(pool_stats.render(_read(folder), console.width), refresh=True)
     return 0
 
 

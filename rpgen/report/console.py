@@ -42,21 +42,34 @@ def table(result: RunResult, width: int) -> "Table":
     wide = width >= _WIDE
     headings = _WIDE_HEADINGS if wide else _NARROW_HEADINGS
     rows = [_row(file, wide) for file in result.files]
+    columns = list(zip(headings, zip(*rows, strict=True), strict=True))
+    widths = [max(len(title), *(cell.cell_len for cell in cells)) for title, cells in columns]
     names = 2 if wide else 1  # these columns give way
-    taken = sum(
-        2 + max(len(heading), *(cell.cell_len for cell in column))
-        for heading, column in list(zip(headings, zip(*rows, strict=True), strict=True))[names:]
-    )
-    room = max(16, (width - taken - 2) // names - 2)
+    rooms = _rooms(widths[:names], width - 2 - sum(2 + each for each in widths[names:]))
     grid = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
     for heading in headings:
         number = heading in _NUMBERS
         grid.add_column(heading, justify="right" if number else "left", no_wrap=True)
     for row in rows:
-        for cell in row[:names]:
+        for cell, room in zip(row, rooms, strict=False):
             cell.plain = words.shortened(cell.plain, room)
         grid.add_row(*row)
     return grid
+
+
+def _rooms(wanted: Sequence[int], width: int) -> list[int]:
+    """How wide columns may be that want `wanted` and have `width`: what one leaves is the next's.
+
+    >>> _rooms([40, 20], 60), _rooms([40, 40], 60)
+    ([36, 20], [28, 28])
+    """
+    left, rooms = width, {}
+    narrow_first = sorted(range(len(wanted)), key=lambda index: wanted[index])
+    for done, index in enumerate(narrow_first):
+        share = max(16, left // (len(wanted) - done) - 2)
+        rooms[index] = min(wanted[index], share)
+        left -= rooms[index] + 2
+    return [rooms[index] for index in range(len(wanted))]
 
 
 _WIDE_HEADINGS = (

@@ -70,7 +70,7 @@ def history_table(runs: Iterable[RunResult]) -> "Table":
     return grid
 
 
-def render(result: RunResult) -> "Group":
+def render(result: RunResult, width: int = 100) -> "Group":
     """Everything that the pool said last, in a few small tables."""
     from rich.console import Group
     from rich.text import Text
@@ -83,7 +83,7 @@ def render(result: RunResult) -> "Group":
     pool = result.pool
     parts: list[Any] = [Text(head), _figures("resource pool", _pool_figures(pool))]
     if pool.get("models"):
-        parts.append(_models(pool["models"]))
+        parts.append(_models(pool["models"], wide=width >= 100))
     devices = (pool.get("cuda_memory") or {}).get("devices") or []
     if devices:
         parts.append(_accelerators(devices))
@@ -137,24 +137,26 @@ def _pool_figures(pool: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         yield "processor", f"{cpu.get('percent')}% of {cpu.get('cores')} cores"
 
 
-def _models(models: Mapping[str, Mapping[str, Any]]) -> "Table":
+def _models(models: Mapping[str, Mapping[str, Any]], *, wide: bool) -> "Table":
     from rich import box
     from rich.table import Table
 
     grid = Table(title="models", title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
     grid.add_column("model", overflow="fold")
-    for name in ("device", "dtype", "MB", "measured by", "hits", "idle"):
+    names = ["device", "dtype", "MB", "hits", "idle", *(["measured by"] if wide else [])]
+    for name in names:
         grid.add_column(name, justify="right" if name in ("MB", "hits", "idle") else "left")
     for key, facts in models.items():
-        grid.add_row(
-            words.printable(key),
+        idle = words.seconds(facts.get("idle_seconds") or 0.0)
+        cells = [
             str(facts.get("device")),
             str(facts.get("dtype") or "-"),
             words.megabytes(facts.get("memory_usage_mb")),
-            str(facts.get("memory_estimation_method") or "-"),
             str(facts.get("hits", "-")),
-            "in use" if facts.get("in_use") else words.seconds(facts.get("idle_seconds") or 0.0),
-        )
+            "in use" if facts.get("in_use") else idle,
+            str(facts.get("memory_estimation_method") or "-"),
+        ]
+        grid.add_row(words.printable(key), *cells[: len(names)])
     return grid
 
 
