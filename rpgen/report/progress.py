@@ -67,6 +67,8 @@ class Progress:
                 self._total = self._status.total = len(event.files)
             case events.TestEnded() if self._verbosity > 0:
                 self._print(_test_line(event))
+            case events.RunStopping(interrupted=True):
+                self._print("the running test may end; Ctrl-C again stops it now", "yellow")
             case events.PoolUsed():
                 self._status.file = fold.file_result(event.path)
             case events.FileEnded() if self._verbosity >= 0:

@@ -161,6 +161,15 @@ class Quarantined(Event):
 
 
 @dataclass(frozen=True, kw_only=True)
+class RunStopping(Event):
+    """No further file begins; the running test may end."""
+
+    kind: ClassVar[str] = "run_stopping"
+    reason: str
+    interrupted: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
 class RunEnded(Event):
     """`stopped` says why the run ended before its last file; None where it did not."""
 
@@ -185,6 +194,7 @@ KINDS: dict[str, type[Event]] = {
         WorkerDown,
         WorkerSpent,
         Quarantined,
+        RunStopping,
         RunEnded,
     )
 }

@@ -10,7 +10,7 @@ from rpgen.run.verdict import OUTPUT_LIMIT
 LOG_LIMIT = 64 * 2**20
 """The supervisor empties the log beyond this, so that a flood of output fills no disk."""
 
-_DROPPED = f"[... what was printed before filled the log of {LOG_LIMIT // 2**20} MB ...]\n"
+_EMPTIED = b"[... what was printed before filled the log and was dropped ...]\n"
 
 KEPT_AFTER_RUN = 2**20
 
@@ -33,9 +33,7 @@ def printed_since(begin: int, log: str, limit: int = OUTPUT_LIMIT) -> str | None
     try:
         with Path(log).open("rb") as file:
             size = file.seek(0, os.SEEK_END)
-            if begin > size:
-                return _DROPPED + _text(_read(file, max(0, size - limit), size))
-            start = begin
+            start = begin if begin <= size else 0  # it was emptied meanwhile
             if size - start <= limit:
                 return _text(_read(file, start, size)) or None
             head = _text(_read(file, start, start + limit // 3))
@@ -62,10 +60,11 @@ def last_words(log: Path, lines: int = 3) -> str:
 
 
 def bound(log: Path) -> None:
-    """Empty the log once it is longer than it may be."""
+    """Empty the log once it is longer than it may be, and say so in it."""
     if log.stat().st_size > LOG_LIMIT:
-        with log.open("r+b") as file:
+        with log.open("ab", buffering=0) as file:  # appends, as the worker does
             file.truncate(0)
+            file.write(_EMPTIED)
 
 
 def keep_end(log: Path, limit: int = KEPT_AFTER_RUN) -> None:

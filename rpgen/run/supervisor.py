@@ -317,6 +317,8 @@ class Supervisor:
     def _stop(self, worker: Watched, reason: str) -> None:
         """No further file; the worker ends the one it is at by itself."""
         self._stopped = reason
+        interrupted = self._interrupts.count > 0
+        self._write(events.RunStopping(reason=reason, interrupted=interrupted))
         self._waiting.clear()
         task = worker.task()
         worker.handed = [task] if task else []

@@ -263,6 +263,7 @@ def test_ctrl_c_once_ends_after_the_running_test(
     assert ran.code == 130
     assert ran.outcomes == {"test_runs": "passed"}
     assert ran.report["not_run"] == ["test_b.py"]
+    assert "Ctrl-C again" in ran.out
     assert ran.files["test_a.py"]["message"] == "1 of its 2 tests were not run"
     assert (project.folder / "torn").exists()
 

@@ -30,6 +30,7 @@ EXAMPLES: dict[type[events.Event], events.Event] = {
         events.WorkerDown(worker=1, cause="crashed", message="m", path="a", test=None),
         events.WorkerSpent(worker=1, path="a", message="m"),
         events.Quarantined(path="a", tests=("a::c",), message="m"),
+        events.RunStopping(reason="why", interrupted=True),
         events.RunEnded(stopped="why", interrupted=True),
     )
 }
