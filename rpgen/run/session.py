@@ -50,7 +50,7 @@ def _arguments(settings: Settings) -> list[str]:
         "--tb=short",
         "--maxfail=0",  # the supervisor counts
         "-W",  # pytest would like to rewrite the asserts of all packages with a plugin for it
-        "ignore:Module already imported so cannot be rewritten; rpgen",
+        "ignore:Module already imported so cannot be rewritten",
         "-p",
         "no:rpgen",
         "-o",

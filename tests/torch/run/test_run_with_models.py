@@ -130,3 +130,14 @@ def test_the_plugin_imports_neither_torch_nor_the_pool(project: Project) -> None
         check=False,
     )
     assert ran.returncode == 0, ran.stdout
+
+
+def test_a_project_that_treats_warnings_as_errors(project: Project) -> None:
+    """Its setting is for its tests, not for how the worker starts."""
+    project.write(a=BERT)
+    (project.folder / "pyproject.toml").write_text(
+        '[tool.pytest.ini_options]\nfilterwarnings = ["error"]\n'
+    )
+    ran = project.run(".")
+    assert ran.code == 0, ran.stderr
+    assert ran.files["test_a.py"]["outcome"] == "passed"
