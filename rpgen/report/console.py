@@ -1,7 +1,10 @@
 """A finished run on the terminal: what went wrong, a table, and the totals."""
 
+import re
 import time
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from rpgen.report import words
@@ -109,6 +112,8 @@ def _show_failures(result: RunResult, console: "Console", verbosity: int) -> Non
     from rich.text import Text
 
     bad = [(file, test) for file in result.files for test in file.tests if test.outcome in BAD]
+    if not verbosity:
+        bad = _once_a_cause(bad)
     for number, (file, test) in enumerate(bad):
         console.print()
         head = Text(f"{test.outcome.upper()} ", STYLES[test.outcome])
@@ -121,9 +126,30 @@ def _show_failures(result: RunResult, console: "Console", verbosity: int) -> Non
             console.print(Text(f"    {words.printable(line)}"), soft_wrap=True)
 
 
+_AS_FOR = re.compile(r" \(as for (.*)\)$")
+_OWN_ERROR = re.compile(r"((?:in \S+: )?)rpgen\.errors\.\w+: ")
+
+
+def _once_a_cause(
+    bad: list[tuple[FileResult, TestResult]],
+) -> list[tuple[FileResult, TestResult]]:
+    """A set-up that failed for a whole class is shown with its first test, which counts them."""
+    others = Counter(found[1] for _, test in bad if (found := _AS_FOR.search(test.message or "")))
+    shown = []
+    for file, test in bad:
+        if _AS_FOR.search(test.message or ""):
+            continue
+        more = others[test.id]
+        note = f"{test.message}\nand {more} more with the same set-up" if more else test.message
+        shown.append((file, replace(test, message=note)))
+    return shown
+
+
 def _cause(test: TestResult, at_length: bool, everything: bool) -> Iterator[str]:
-    message = (test.message or "").splitlines()
-    details = (test.details or "").splitlines() if at_length else []
+    own = _OWN_ERROR.match(test.message or "")
+    message = _OWN_ERROR.sub(r"\1", test.message or "", count=1).splitlines()
+    tell = at_length and (everything or not own)  # our own errors say it all in their sentence
+    details = (test.details or "").splitlines() if tell else []
     shown = len(details) if everything else _SHOWN_LINES
     if not details or not set(message[:1]) & {_bare(line) for line in details}:
         yield from message[: max(shown, 5)]

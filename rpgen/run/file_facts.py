@@ -2,8 +2,10 @@
 
 import ast
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from rpgen.families import Family
 
@@ -13,11 +15,20 @@ _FAMILIES = {str(family) for family in Family}
 
 @dataclass(frozen=True)
 class FileFacts:
-    """`needs_models`: it imports rpgen, torch or transformers, so the worker should too."""
+    """`needs_models`: it imports rpgen, torch or transformers, so the worker should too.
+
+    `checkpoint` holds the arguments of its `Checkpoint(...)` by name, as far as they are literals.
+    """
 
     model: str | None = None
     family: str | None = None
     needs_models: bool = False
+    checkpoint: Mapping[str, Any] = field(default_factory=dict)
+
+    def insists(self, environment: Mapping[str, str]) -> bool:
+        """Will it take trained weights or fail? RPGEN_WEIGHTS overrides what it says."""
+        asked = environment.get("RPGEN_WEIGHTS") or self.checkpoint.get("weights")
+        return asked == "pretrained" and self.model is not None
 
     @property
     def pool_key(self) -> str | None:
@@ -33,28 +44,36 @@ def read_facts(path: Path) -> FileFacts:
         return FileFacts()
     if not _HEAVY.search(source):
         return FileFacts()
-    model, family = parse_facts(source)
-    return FileFacts(model, family, needs_models=True)
+    return parse_facts(source)
 
 
-def parse_facts(source: bytes) -> tuple[str | None, str | None]:
+def parse_facts(source: bytes) -> FileFacts:
     """Model and family: `CHECKPOINT = Checkpoint("...")`, and `FAMILY = "..."` or the first
     argument of `pool.get_model("...")`."""
     try:
         tree = ast.parse(source)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return None, None
+        return FileFacts(needs_models=True)
     model = family = None
+    checkpoint: dict[str, Any] = {}
     for statement in tree.body:
         match statement:
             case ast.Assign(
                 targets=[ast.Name(id="CHECKPOINT")],
-                value=ast.Call(args=[ast.Constant(value=str(name)), *_]),
+                value=ast.Call(args=[ast.Constant(value=str(name)), *_], keywords=keywords),
             ):
-                model = name
+                model, checkpoint = name, {"name": name, **_literals(keywords)}
             case ast.Assign(targets=[ast.Name(id="FAMILY")], value=ast.Constant(value=str(name))):
                 family = name
-    return model, _known(family) or _family_asked_for(tree)
+    return FileFacts(model, _known(family) or _family_asked_for(tree), True, checkpoint)
+
+
+def _literals(keywords: list[ast.keyword]) -> dict[str, Any]:
+    return {
+        word.arg: word.value.value
+        for word in keywords
+        if word.arg and isinstance(word.value, ast.Constant)
+    }
 
 
 def _family_asked_for(tree: ast.Module) -> str | None:

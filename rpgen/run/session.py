@@ -22,7 +22,7 @@ from rpgen.run.channel import Command, RunFile, Settings
 from rpgen.run.file_run import FileRun
 from rpgen.run.forget import forget_fixtures, keep_conftests, readable_argument
 from rpgen.run.journal import Journal
-from rpgen.run.worker_imports import import_models
+from rpgen.run.worker_imports import import_for
 
 SPENT = 75  # exit code of a worker in which nothing would work any more
 
@@ -137,7 +137,7 @@ class WorkerPlugin:
 
     def _run(self, session: pytest.Session, command: RunFile) -> None:
         if command.needs_models:
-            import_models()
+            import_for(Path(command.path))
         self._file = FileRun(command, self._settings, self._journal)
         self._file.start()
         items = self._collect(session, command)

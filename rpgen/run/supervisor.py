@@ -79,7 +79,8 @@ class Supervisor:
     def run(self) -> RunResult:
         """The first act is to start the worker, so that its imports overlap with the rest."""
         try:
-            self._start_worker(read_facts(self._targets[0].path).needs_models)
+            first = read_facts(self._targets[0].path)
+            self._start_worker(first.needs_models and not first.insists(self._environment))
             self._write_start()
             while self._waiting or (self._worker and self._worker.handed):
                 self._turn()

@@ -1,7 +1,30 @@
 """What files with models need anyway, imported once, before the first of them."""
 
 import contextlib
+import os
 import sys
+from pathlib import Path
+
+from rpgen.errors import RpgenError
+from rpgen.run.file_facts import read_facts
+
+
+def import_for(path: Path) -> None:
+    """Import what a file needs, unless it will fail anyway because its model can't be had.
+
+    The tests say why; with seconds of imports before them the answer would come no clearer.
+    """
+    if "rpgen.resource_pool" in sys.modules:
+        return
+    facts = read_facts(path)
+    if facts.insists(os.environ):
+        from rpgen.models import Checkpoint
+
+        try:
+            Checkpoint(**facts.checkpoint).choice()
+        except (RpgenError, TypeError):
+            return
+    import_models()
 
 
 def import_models() -> None:
@@ -9,8 +32,6 @@ def import_models() -> None:
 
     A library that is missing or broken is the tests' to report.
     """
-    if "rpgen.resource_pool" in sys.modules:
-        return
     import gc
 
     with contextlib.suppress(ImportError):

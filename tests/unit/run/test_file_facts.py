@@ -22,7 +22,8 @@ def test_a_generated_file(tmp_path: Path) -> None:
     path = tmp_path / "test_x.py"
     path.write_bytes(GENERATED)
     facts = read_facts(path)
-    assert facts == FileFacts("org/bert", "embedding", needs_models=True)
+    checkpoint = {"name": "org/bert", "auto_class": "AutoModel"}
+    assert facts == FileFacts("org/bert", "embedding", True, checkpoint)
     assert facts.pool_key == "embedding:org/bert"
     assert FileFacts("org/bert").pool_key is None
 
@@ -46,7 +47,18 @@ def test_a_generated_file(tmp_path: Path) -> None:
 def test_what_is_not_plainly_said_is_unknown(
     source: bytes, facts: tuple[str | None, str | None]
 ) -> None:
-    assert parse_facts(source) == facts
+    found = parse_facts(source)
+    assert (found.model, found.family) == facts
+
+
+def test_a_file_insists_on_trained_weights_when_it_or_the_run_says_so() -> None:
+    insisting = parse_facts(b'CHECKPOINT = Checkpoint("gpt2", weights="pretrained")')
+    assert insisting.insists({})
+    assert not insisting.insists({"RPGEN_WEIGHTS": "tiny"})
+    lenient = parse_facts(b'CHECKPOINT = Checkpoint("gpt2", weights="auto")')
+    assert not lenient.insists({})
+    assert lenient.insists({"RPGEN_WEIGHTS": "pretrained"})
+    assert not FileFacts(needs_models=True).insists({"RPGEN_WEIGHTS": "pretrained"})
 
 
 @pytest.mark.parametrize(
