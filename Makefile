@@ -39,6 +39,7 @@ test: lint check-database ## Set up everything and run every check.
 lint: $(INSTALLED) ## Style and types.
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/ruff format --check --isolated skills tests/golden
 	$(BIN)/mypy
 
 check-database: $(INSTALLED) ## Is the model database that of the installed transformers?

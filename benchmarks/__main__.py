@@ -6,9 +6,13 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from benchmarks import sharing, startup
+from benchmarks import pool, sharing, startup
 
-SECTIONS: dict[str, Callable[[], str]] = {"startup": startup.section, "sharing": sharing.section}
+SECTIONS: dict[str, Callable[[], str]] = {
+    "startup": startup.section,
+    "sharing": sharing.section,
+    "pool": pool.section,
+}
 PAPER = Path(__file__).parent.parent / "docs" / "benchmarks.md"
 
 
