@@ -47,6 +47,20 @@ def test_the_exit_codes_are_all_there() -> None:
     assert sorted(map(int, rows)) == sorted(int(code) for code in ExitCode)
 
 
+def test_every_variable_that_the_code_reads_is_explained() -> None:
+    """And no other: RPGEN_WORKER marks the workers' processes and is nobody's to set."""
+    own = re.compile(r"\b(?:RPGEN_[A-Z_]+|RESOURCE_POOL_LOW_MEMORY|HARDWARE_DETECTION_CACHE)\b")
+    code = {
+        name for path in (ROOT / "rpgen").rglob("*.py") for name in own.findall(path.read_text())
+    }
+    readme = {
+        name
+        for row in re.findall(r"^\| `.*$", README.read_text(), re.M)
+        for name in own.findall(row)
+    }
+    assert readme == code - {"RPGEN_WORKER"}
+
+
 def blocks(language: str) -> list[str]:
     return re.findall(rf"^```{language}\n(.*?)^```$", README.read_text("utf-8"), re.M | re.S)
 
