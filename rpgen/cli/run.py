@@ -72,6 +72,7 @@ def run(
     ran or everything was skipped, 6 a report can't be written, 9 the worker can't be started,
     130 interrupted.
     """
+    from rpgen.cli.reports import Outputs, write_reports
     from rpgen.run.interrupts import Interrupts
     from rpgen.run.request import RunRequest
 
@@ -85,11 +86,12 @@ def run(
         cleanup_age=cleanup_age,
         isolate=isolate,
     )
-    _check_outputs(None if json_report == "-" else json_report, junit_xml)
+    outputs = Outputs(json_report, junit_xml)
+    outputs.check()
     verbosity = -1 if quiet else 1 if verbose else 0
     with Interrupts() as interrupts:
         result, folder = _supervise(request, interrupts, verbosity, to_stderr=json_report == "-")
-        return _report(result, folder, verbosity, json_report, junit_xml)
+        return write_reports(result, folder, outputs, verbosity)
 
 
 def _known_device(device: str | None) -> str | None:
@@ -103,22 +105,6 @@ def _known_device(device: str | None) -> str | None:
     if device is None or re.sub(r":\d+$", "", device) in known:
         return device
     raise UsageError(f"unknown device {device!r}: choose one of {', '.join(known)}, or cuda:1")
-
-
-def _check_outputs(json_report: str | None, junit_xml: Path | None) -> None:
-    """Before hours of running, not after them: whether the reports can be written."""
-    import os
-    from importlib.util import find_spec
-
-    from rpgen.errors import MissingPackageError, OutputError
-
-    for path in (Path(name) for name in (json_report, junit_xml) if name):
-        folder = next(parent for parent in path.absolute().parents if parent.exists())
-        writable = path if path.exists() else folder
-        if path.is_dir() or not folder.is_dir() or not os.access(writable, os.W_OK):
-            raise OutputError(f"the report {path} can't be written; give another path")
-    if junit_xml and find_spec("junitparser") is None:
-        raise MissingPackageError("a JUnit report needs a package: pip install junitparser")
 
 
 def _supervise(
@@ -151,36 +137,3 @@ def _host() -> dict[str, object]:
     from rpgen.hardware.detector import host_identity
 
     return asdict(host_identity())
-
-
-def _report(
-    result: "RunResult",
-    folder: "RunFolder",
-    verbosity: int,
-    json_report: str | None,
-    junit_xml: Path | None,
-) -> int:
-    """Every report of the run; the one in the state folder is always written."""
-    from rpgen.cli.console import stderr, stdout
-    from rpgen.report import json_report as json_format
-    from rpgen.report.console import show_result
-    from rpgen.report.progress import surviving_a_closed_pipe
-    from rpgen.run.state import forget_old_runs
-
-    report = json_format.build(result)
-    json_format.write(report, folder.report)
-    where = Path(json_report) if json_report and json_report != "-" else folder.report
-    if where != folder.report:
-        json_format.write(report, where)
-    if junit_xml:
-        from rpgen.report import junit
-
-        junit.write(result, junit_xml)
-    if json_report == "-":
-        typer.echo(json_format.to_text(report), nl=False)
-    console = stderr() if json_report == "-" else stdout()
-    with surviving_a_closed_pipe():
-        show_result(result, console, verbosity)
-        console.print(f"report: {where}", style="dim", markup=False, soft_wrap=True)
-    forget_old_runs(folder)
-    return result.exit_code
