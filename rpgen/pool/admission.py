@@ -77,7 +77,9 @@ class Admission:
         """The first step of the ladder: everything idle on a device goes, and has gone."""
         domain = self.domain_of(device)
         before = self._budget.free_mb(domain, 0.0)
-        freed = self._let_go(lambda found: [c for c in order(found) if c.domain == domain])
+        freed = self._let_go(
+            lambda found: [c for c in order(found) if c.domain == domain], "out of memory"
+        )
         give_back([device], 0)
         if freed.removed and before is not None and domain != HOST:
             self._settle(domain, before + freed.expected_mb)
@@ -165,19 +167,21 @@ class Admission:
     def _evict(self, domain: str, short_mb: float) -> bool:
         """Free at least this much there; False where nothing could go."""
         before = self._budget.free_mb(domain, 0.0)
-        freed = self._let_go(lambda found: victims(found, int(short_mb * MB) + 1, domain))
+        freed = self._let_go(
+            lambda found: victims(found, int(short_mb * MB) + 1, domain), "room was needed"
+        )
         with self._lock:
             self._table.counters.evictions += freed.removed
         if freed.removed and before is not None and domain != HOST:
             self._settle(domain, before + freed.expected_mb * 0.9)
         return freed.removed > 0
 
-    def _let_go(self, choose: Callable[[list[Candidate]], Iterable[Candidate]]) -> Freed:
+    def _let_go(self, choose: Callable[[list[Candidate]], Iterable[Candidate]], why: str) -> Freed:
         """Choose and remove under one lock, free without it."""
         domain = domains(self._snapshot())
         with self._lock:
             chosen = choose(self._table.candidates(lambda device: domain.get(device, device)))
-            leaving = self._table.removed(candidate.key for candidate in chosen)
+            leaving = self._table.removed((candidate.key for candidate in chosen), why)
         return free(leaving)
 
     def _settle(self, domain: str, wanted_mb: float) -> None:

@@ -84,7 +84,9 @@ class Custody:
         with self._lock:
             entry.leases -= 1
             last = entry.leases == 0 and not entry.moving and entry.live
-            leaving = [self._table.remove(entry)] if last and entry.doomed else []
+            leaving = (
+                [self._table.remove(entry, "the pool was cleared")] if last and entry.doomed else []
+            )
         self.let_go(leaving)
         if last and was_in_use and self._low_memory.on and entry.size.total > PARK_FROM_BYTES:
             self._park(entry)
@@ -122,7 +124,9 @@ class Custody:
             if most is not None:
                 mine = [found[e.key] for e in self._table if e.identity.kind is kind]
                 idle = order(mine)
-                leaving += self._table.removed(c.key for c in idle[: max(0, len(idle) - most)])
+                leaving += self._table.removed(
+                    (c.key for c in idle[: max(0, len(idle) - most)]), "low-memory mode"
+                )
         return leaving
 
 

@@ -114,7 +114,9 @@ class Mover:
             if there is None or there is entry:
                 self._table.rename(entry, identity)
             elif entry.leases == 0:
-                leaving.append(self._table.remove(entry))
+                leaving.append(
+                    self._table.remove(entry, "it was moved to where another instance is")
+                )
             else:  # somebody got it while it moved: it goes with them, and nobody else gets it
                 self._table.unname(entry)
                 entry.doomed = True

@@ -31,7 +31,7 @@ from rpgen.pool.obtain import Obtain
 from rpgen.pool.owner import Owner, Owners
 from rpgen.pool.reading import Reader, read_device_wish
 from rpgen.pool.surroundings import Surroundings
-from rpgen.pool.table import Table
+from rpgen.pool.table import Table, Watcher
 
 logger = logging.getLogger("rpgen.pool")
 
@@ -205,6 +205,14 @@ class ResourcePool:
         with self._lock:
             self._table.plan = tuple(keys)
 
+    def watch(self, watcher: Watcher) -> None:
+        """Call `watcher` with each entry that comes, and with each that goes and why it does.
+
+        It is called under the pool's lock, so it must be quick and must not ask the pool.
+        """
+        with self._lock:
+            self._table.watchers.append(watcher)
+
     # Letting go
 
     def cleanup_unused_resources(self, max_age_minutes: float = 30) -> int:
@@ -220,7 +228,7 @@ class ResourcePool:
                 under_pressure=pressed,
                 large=low_memory.LARGE_BYTES,
             )
-            leaving = self._table.removed(candidate.key for candidate in old)
+            leaving = self._table.removed((candidate.key for candidate in old), "idle for too long")
             self._counters.cleanup_runs += 1
         return self._custody.let_go(leaving)
 
@@ -237,7 +245,7 @@ class ResourcePool:
                 if entry.busy:
                     entry.doomed = True
                 else:
-                    leaving.append(self._table.remove(entry))
+                    leaving.append(self._table.remove(entry, "the pool was cleared"))
         self._custody.let_go(leaving)
         owner = self._owners.current()
         if owner is not None:

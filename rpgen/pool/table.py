@@ -28,6 +28,9 @@ class Counters:
 
 _PLAINLY = Asked()
 
+Watcher = Callable[[Entry, str | None], None]
+"""Told of each entry that comes (None) and of each that goes (why), under the pool's lock."""
+
 
 class Table:
     def __init__(self, clock: Callable[[], float]) -> None:
@@ -37,6 +40,7 @@ class Table:
         self.requests: dict[Hashable, Entry] = {}
         self.counters = Counters()
         self.plan: tuple[str, ...] = ()
+        self.watchers: list[Watcher] = []
 
     def __iter__(self) -> Iterator[Entry]:
         return iter(tuple(self._keys.values()))
@@ -69,6 +73,8 @@ class Table:
         )
         self._keys[entry.key] = entry
         self.alias(entry, identity)
+        for watcher in self.watchers:
+            watcher(entry, None)
         return entry
 
     def alias(self, entry: Entry, identity: Identity) -> None:
@@ -107,8 +113,10 @@ class Table:
         entry.identities.clear()
         entry.requests.clear()
 
-    def remove(self, entry: Entry) -> Leaving:
+    def remove(self, entry: Entry, why: str) -> Leaving:
         """Take an entry out. The value moves into what is returned: nothing else holds it."""
+        for watcher in self.watchers:
+            watcher(entry, why)
         del self._keys[entry.key]
         self.unname(entry)
         entry.live = False
@@ -116,10 +124,10 @@ class Table:
         entry.value = None
         return leaving
 
-    def removed(self, keys: Iterable[str]) -> list[Leaving]:
+    def removed(self, keys: Iterable[str], why: str) -> list[Leaving]:
         """Take out what is still there of these keys."""
         entries = [self._keys.get(key) for key in keys]
-        return [self.remove(entry) for entry in entries if entry is not None]
+        return [self.remove(entry, why) for entry in entries if entry is not None]
 
     def touched(self, entry: Entry, hit: bool) -> None:
         """Somebody got this entry now."""

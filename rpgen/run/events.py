@@ -109,6 +109,45 @@ class PoolUsed(Event):
 
 
 @dataclass(frozen=True, kw_only=True)
+class ModelLoaded(Event):
+    """A model came into the pool of a worker, for the file `path` (None between files)."""
+
+    kind: ClassVar[str] = "model_loaded"
+    worker: int
+    key: str
+    path: str | None = None
+    device: str | None = None
+    dtype: str | None = None
+    weights: str | None = None
+    load_seconds: float = 0.0
+    predicted_mb: float | None = None
+    measured_mb: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelEvicted(Event):
+    """A model left the pool of a worker; `reason` says why (room was needed, idle, ...)."""
+
+    kind: ClassVar[str] = "model_evicted"
+    worker: int
+    key: str
+    reason: str
+    path: str | None = None
+    device: str | None = None
+    measured_mb: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class MemorySample(Event):
+    """MB in use in a worker by device: "cpu" is its resident set. Written when it has changed."""
+
+    kind: ClassVar[str] = "memory_sample"
+    worker: int
+    used_mb: Mapping[str, float]
+    path: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class FileEnded(Event):
     """`left_behind` names threads, processes and settings that the file did not put back."""
 
@@ -190,6 +229,9 @@ KINDS: dict[str, type[Event]] = {
         TestStarted,
         TestEnded,
         PoolUsed,
+        ModelLoaded,
+        ModelEvicted,
+        MemorySample,
         FileEnded,
         WorkerDown,
         WorkerSpent,

@@ -45,6 +45,13 @@ def read_memory(proc: Path = Path("/proc/self")) -> Reading:
     return Reading(now, peak)
 
 
+def memory_now() -> dict[str, float]:
+    """MB in use per device, for a look from another thread: no peak is read or reset."""
+    host = _host(Path("/proc/self"))
+    used = {} if host is None else {HOST: host[0]}
+    return used | {name: module.memory_allocated(index) / MB for name, module, index in _devices()}
+
+
 def _host(proc: Path) -> tuple[float, float] | None:
     """Resident set and its peak; None where neither /proc nor psutil tells."""
     try:

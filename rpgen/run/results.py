@@ -1,122 +1,31 @@
 """What came out of a run: a fold over its journal. Every report is made from these values."""
 
-from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from enum import StrEnum
-from typing import Any, ClassVar
+from typing import Any
 
-from rpgen.errors import ExitCode
 from rpgen.run import events
+from rpgen.run.outcomes import (
+    BAD,
+    FileMemory,
+    FileResult,
+    Outcome,
+    RunResult,
+    TestResult,
+    worst,
+)
 
-
-class Outcome(StrEnum):
-    """From best to worst for a file that has tests of several outcomes: see `worst`."""
-
-    PASSED = "passed"
-    SKIPPED = "skipped"
-    FAILED = "failed"
-    ERROR = "error"  # set-up, clean-up or import went wrong, or the test could not be run
-    TIMEOUT = "timeout"
-    CRASHED = "crashed"  # the process ended under it
-
-
-BAD = frozenset({Outcome.FAILED, Outcome.ERROR, Outcome.TIMEOUT, Outcome.CRASHED})
-
-
-def worst(outcomes: Iterable[Outcome]) -> Outcome:
-    """A file's outcome. One passed test is enough for a file whose others were skipped."""
-    found = set(outcomes)
-    for outcome in reversed(Outcome):
-        if outcome in found and outcome in BAD:
-            return outcome
-    return Outcome.PASSED if Outcome.PASSED in found else Outcome.SKIPPED
-
-
-@dataclass(frozen=True)
-class TestResult:
-    """`id` is `path::Class::test`, or the path alone for a trouble of the file as a whole."""
-
-    __test__: ClassVar[bool] = False  # not a test class, whatever its name begins with
-    id: str
-    outcome: Outcome
-    duration_seconds: float = 0.0
-    message: str | None = None
-    details: str | None = None
-    output: str | None = None
-
-
-@dataclass(frozen=True)
-class FileMemory:
-    """MB on the device of the file's model; None where it wasn't, or couldn't be, measured."""
-
-    predicted_mb: float | None = None
-    peak_mb: float | None = None
-    leaked_mb: float | None = None
-
-
-@dataclass(frozen=True)
-class FileResult:
-    """`device`, `dtype` and `weights` are None where the file took no model from the pool.
-
-    `message` says what there is to say of the file as a whole; `uses` has the pool's account
-    of each model that the file got.
-    """
-
-    path: str
-    model: str | None
-    family: str | None
-    outcome: Outcome
-    duration_seconds: float
-    tests: tuple[TestResult, ...] = ()
-    device: str | None = None
-    dtype: str | None = None
-    weights: str | None = None
-    load_seconds: float = 0.0
-    memory: FileMemory = FileMemory()
-    degraded: str | None = None
-    message: str | None = None
-    quarantined: bool = False
-    left_behind: tuple[str, ...] = ()
-    uses: tuple[Mapping[str, Any], ...] = ()
-
-    @property
-    def counts(self) -> Counter[Outcome]:
-        return Counter(test.outcome for test in self.tests)
-
-
-@dataclass(frozen=True)
-class RunResult:
-    """`not_run` are files that the run did not get to; `stopped` says why.
-
-    `ended_at` is None while the run goes on, and for one that was cut off.
-    """
-
-    run: str
-    started_at: float
-    ended_at: float | None
-    files: tuple[FileResult, ...]
-    not_run: tuple[str, ...] = ()
-    stopped: str | None = None
-    interrupted: bool = False
-    pool: Mapping[str, Any] | None = None
-    host: Mapping[str, Any] = field(default_factory=dict)
-    versions: Mapping[str, Any] = field(default_factory=dict)
-    options: Mapping[str, Any] = field(default_factory=dict)
-
-    @property
-    def counts(self) -> Counter[Outcome]:
-        return sum((file.counts for file in self.files), Counter())
-
-    @property
-    def exit_code(self) -> ExitCode:
-        """0 only where a test passed and none went wrong; all skipped is "nothing ran"."""
-        if self.interrupted:
-            return ExitCode.INTERRUPTED
-        counts = self.counts
-        if any(counts[outcome] for outcome in BAD):
-            return ExitCode.FAILED
-        return ExitCode.OK if counts[Outcome.PASSED] else ExitCode.NOTHING_RAN
+__all__ = [
+    "BAD",
+    "FileMemory",
+    "FileResult",
+    "Fold",
+    "Outcome",
+    "RunResult",
+    "TestResult",
+    "fold",
+    "worst",
+]
 
 
 @dataclass
@@ -147,6 +56,8 @@ class Fold:
         self._files: dict[str, _File] = {}
         self._versions: Mapping[str, Any] = {}
         self._pool: Mapping[str, Any] | None = None
+        self._changes: list[events.ModelLoaded | events.ModelEvicted] = []
+        self._samples: list[events.MemorySample] = []
 
     def add(self, event: events.Event) -> None:
         match event:
@@ -158,6 +69,10 @@ class Fold:
                 self._versions = event.versions
             case events.RunEnded():
                 self._end = event
+            case events.ModelLoaded() | events.ModelEvicted():
+                self._changes.append(event)
+            case events.MemorySample():
+                self._samples.append(event)
             case events.WorkerDown(path=str(path)):
                 self._worker_down(self._file(path), event)
             case (
@@ -232,6 +147,8 @@ class Fold:
             host=start.host if start else {},
             versions={"rpgen": start.rpgen if start else None, **self._versions},
             options=start.options if start else {},
+            model_changes=tuple(self._changes),
+            memory_samples=tuple(self._samples),
         )
 
 

@@ -22,6 +22,7 @@ from rpgen.run.channel import Command, RunFile, Settings
 from rpgen.run.file_run import FileRun
 from rpgen.run.forget import forget_fixtures, keep_conftests, readable_argument
 from rpgen.run.journal import Journal
+from rpgen.run.sampler import Sampler
 from rpgen.run.worker_imports import import_for
 
 SPENT = 75  # exit code of a worker in which nothing would work any more
@@ -90,6 +91,7 @@ class WorkerPlugin:
         self._journal = journal
         self._commands = commands
         self._ready = ready
+        self._sampler = Sampler(settings.worker, journal)
         self._file: FileRun | None = None
         self._bad = 0
         self._stopping = False
@@ -119,6 +121,7 @@ class WorkerPlugin:
     def pytest_runtestloop(self, session: pytest.Session) -> bool:
         self.was_ready = True
         self._ready()
+        self._sampler.start()
         for command in self._files():
             if self._must_stop():
                 break
@@ -138,9 +141,12 @@ class WorkerPlugin:
     def _run(self, session: pytest.Session, command: RunFile) -> None:
         if command.needs_models:
             import_for(Path(command.path))
+        self._sampler.path = command.name
+        self._sampler.watch_pool()
         self._file = FileRun(command, self._settings, self._journal)
         self._file.start()
         items = self._collect(session, command)
+        self._sampler.watch_pool()  # importing the file may have brought it
         self._file.collected(items)
         left = [item for item in items if self._file.id_of(item) not in command.skip]
         for position, item in enumerate(left):
@@ -156,7 +162,7 @@ class WorkerPlugin:
         forget_fixtures(session, Path(command.path))
         self._file.end()
         self._bad += self._file.bad
-        self._file = None
+        self._file = self._sampler.path = None
 
     def _collect(self, session: pytest.Session, command: RunFile) -> list[Any]:
         """The file's tests, after -k and markers; a trouble is already in the journal."""

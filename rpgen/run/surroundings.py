@@ -25,7 +25,7 @@ class Surroundings:
     environment: dict[str, str]
     search_path: list[str]
     signals: dict[int, Any]
-    threads: frozenset[int | None]
+    threads: frozenset[threading.Thread]  # their numbers are used again
 
     @classmethod
     def now(cls) -> "Surroundings":
@@ -34,7 +34,7 @@ class Surroundings:
             dict(os.environ),
             list(sys.path),
             {number: signal.getsignal(number) for number in _SIGNALS},
-            frozenset(thread.ident for thread in threading.enumerate()),
+            frozenset(threading.enumerate()),
         )
 
     def restore(self) -> tuple[str, ...]:
@@ -60,7 +60,7 @@ class Surroundings:
         return [
             thread.name
             for thread in threading.enumerate()
-            if thread.ident not in self.threads and thread.is_alive()
+            if thread not in self.threads and thread.is_alive()
         ]
 
     def _restore_folder(self) -> list[str]:

@@ -1,0 +1,122 @@
+"""What comes out of a run, as values: tests, files, the whole."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, ClassVar
+
+from rpgen.errors import ExitCode
+from rpgen.run import events
+
+
+class Outcome(StrEnum):
+    """From best to worst for a file that has tests of several outcomes: see `worst`."""
+
+    PASSED = "passed"
+    SKIPPED = "skipped"
+    FAILED = "failed"
+    ERROR = "error"  # set-up, clean-up or import went wrong, or the test could not be run
+    TIMEOUT = "timeout"
+    CRASHED = "crashed"  # the process ended under it
+
+
+BAD = frozenset({Outcome.FAILED, Outcome.ERROR, Outcome.TIMEOUT, Outcome.CRASHED})
+
+
+def worst(outcomes: Iterable[Outcome]) -> Outcome:
+    """A file's outcome. One passed test is enough for a file whose others were skipped."""
+    found = set(outcomes)
+    for outcome in reversed(Outcome):
+        if outcome in found and outcome in BAD:
+            return outcome
+    return Outcome.PASSED if Outcome.PASSED in found else Outcome.SKIPPED
+
+
+@dataclass(frozen=True)
+class TestResult:
+    """`id` is `path::Class::test`, or the path alone for a trouble of the file as a whole."""
+
+    __test__: ClassVar[bool] = False  # not a test class, whatever its name begins with
+    id: str
+    outcome: Outcome
+    duration_seconds: float = 0.0
+    message: str | None = None
+    details: str | None = None
+    output: str | None = None
+
+
+@dataclass(frozen=True)
+class FileMemory:
+    """MB on the device of the file's model; None where it wasn't, or couldn't be, measured."""
+
+    predicted_mb: float | None = None
+    peak_mb: float | None = None
+    leaked_mb: float | None = None
+
+
+@dataclass(frozen=True)
+class FileResult:
+    """`device`, `dtype` and `weights` are None where the file took no model from the pool.
+
+    `message` says what there is to say of the file as a whole; `uses` has the pool's account
+    of each model that the file got.
+    """
+
+    path: str
+    model: str | None
+    family: str | None
+    outcome: Outcome
+    duration_seconds: float
+    tests: tuple[TestResult, ...] = ()
+    device: str | None = None
+    dtype: str | None = None
+    weights: str | None = None
+    load_seconds: float = 0.0
+    memory: FileMemory = FileMemory()
+    degraded: str | None = None
+    message: str | None = None
+    quarantined: bool = False
+    left_behind: tuple[str, ...] = ()
+    uses: tuple[Mapping[str, Any], ...] = ()
+
+    @property
+    def counts(self) -> Counter[Outcome]:
+        return Counter(test.outcome for test in self.tests)
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """`not_run` are files that the run did not get to; `stopped` says why.
+
+    `ended_at` is None while the run goes on, and for one that was cut off. `model_changes` and
+    `memory_samples` are in the order of the journal, each with its worker and its time.
+    """
+
+    run: str
+    started_at: float
+    ended_at: float | None
+    files: tuple[FileResult, ...]
+    not_run: tuple[str, ...] = ()
+    stopped: str | None = None
+    interrupted: bool = False
+    pool: Mapping[str, Any] | None = None
+    host: Mapping[str, Any] = field(default_factory=dict)
+    versions: Mapping[str, Any] = field(default_factory=dict)
+    options: Mapping[str, Any] = field(default_factory=dict)
+    model_changes: tuple[events.ModelLoaded | events.ModelEvicted, ...] = ()
+    memory_samples: tuple[events.MemorySample, ...] = ()
+
+    @property
+    def counts(self) -> Counter[Outcome]:
+        return sum((file.counts for file in self.files), Counter())
+
+    @property
+    def exit_code(self) -> ExitCode:
+        """0 only where a test passed and none went wrong; all skipped is "nothing ran"."""
+        if self.interrupted:
+            return ExitCode.INTERRUPTED
+        counts = self.counts
+        if any(counts[outcome] for outcome in BAD):
+            return ExitCode.FAILED
+        return ExitCode.OK if counts[Outcome.PASSED] else ExitCode.NOTHING_RAN
