@@ -75,13 +75,18 @@ class Collected(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class TestStarted(Event):
-    """`output_from` is where this test's output begins in the worker's log."""
+    """`output_from` is where this test's output begins in the worker's log.
+
+    `round` counts the runs that `--repeat` asks for, `attempt` those of `--reruns` within one.
+    """
 
     __test__: ClassVar[bool] = False  # not a test class, whatever its name begins with
     kind: ClassVar[str] = "test_started"
     path: str
     test: str
     output_from: int = 0
+    round: int = 1
+    attempt: int = 1
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,6 +102,8 @@ class TestEnded(Event):
     message: str | None = None
     details: str | None = None
     output: str | None = None
+    round: int = 1
+    attempt: int = 1
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -177,6 +184,8 @@ class WorkerDown(Event):
     duration_seconds: float = 0.0
     details: str | None = None
     output: str | None = None
+    round: int = 1
+    attempt: int = 1
 
 
 @dataclass(frozen=True, kw_only=True)

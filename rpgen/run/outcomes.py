@@ -34,8 +34,26 @@ def worst(outcomes: Iterable[Outcome]) -> Outcome:
 
 
 @dataclass(frozen=True)
+class Attempt:
+    """One run of a test: the `attempt`-th (of `--reruns`) in the `round`-th (of `--repeat`)."""
+
+    round: int
+    attempt: int
+    outcome: Outcome
+    duration_seconds: float = 0.0
+    message: str | None = None
+    details: str | None = None
+    output: str | None = None
+
+
+@dataclass(frozen=True)
 class TestResult:
-    """`id` is `path::Class::test`, or the path alone for a trouble of the file as a whole."""
+    """`id` is `path::Class::test`, or the path alone for a trouble of the file as a whole.
+
+    `attempts` has every run of a test that was run more than once, and is empty for others.
+    The last attempt of a round has the say, and the worst round; `flaky` is a test of which
+    one attempt was good and another bad.
+    """
 
     __test__: ClassVar[bool] = False  # not a test class, whatever its name begins with
     id: str
@@ -44,6 +62,35 @@ class TestResult:
     message: str | None = None
     details: str | None = None
     output: str | None = None
+    attempts: tuple[Attempt, ...] = ()
+
+    @property
+    def flaky(self) -> bool:
+        bad = {attempt.outcome in BAD for attempt in self.attempts}
+        return len(bad) == 2
+
+    def again(self, attempt: Attempt) -> "TestResult":
+        """This result with one more attempt in it."""
+        first = Attempt(
+            1, 1, self.outcome, self.duration_seconds, self.message, self.details, self.output
+        )
+        return of_attempts(self.id, (*(self.attempts or (first,)), attempt))
+
+
+def of_attempts(test: str, attempts: tuple[Attempt, ...]) -> TestResult:
+    """What several runs of one test come to; their time is added up."""
+    last_of_round = {attempt.round: attempt for attempt in attempts}
+    verdict = worst(attempt.outcome for attempt in last_of_round.values())
+    telling = next(each for each in last_of_round.values() if each.outcome is verdict)
+    return TestResult(
+        test,
+        verdict,
+        sum(attempt.duration_seconds for attempt in attempts),
+        telling.message,
+        telling.details,
+        telling.output,
+        attempts if len(attempts) > 1 else (),
+    )
 
 
 @dataclass(frozen=True)
@@ -83,6 +130,10 @@ class FileResult:
     @property
     def counts(self) -> Counter[Outcome]:
         return Counter(test.outcome for test in self.tests)
+
+    @property
+    def flaky(self) -> tuple[TestResult, ...]:
+        return tuple(test for test in self.tests if test.flaky)
 
 
 @dataclass(frozen=True)

@@ -7,16 +7,19 @@ from typing import Any
 from rpgen.run import events
 from rpgen.run.outcomes import (
     BAD,
+    Attempt,
     FileMemory,
     FileResult,
     Outcome,
     RunResult,
     TestResult,
+    of_attempts,
     worst,
 )
 
 __all__ = [
     "BAD",
+    "Attempt",
     "FileMemory",
     "FileResult",
     "Fold",
@@ -99,14 +102,7 @@ class Fold:
             case events.PoolUsed():
                 file.uses = event.uses
             case events.TestEnded():
-                file.tests[event.test] = TestResult(
-                    event.test,
-                    Outcome(event.outcome),
-                    event.duration_seconds,
-                    event.message,
-                    event.details,
-                    event.output,
-                )
+                _add_attempt(file, event.test, event, Outcome(event.outcome))
             case events.FileEnded():
                 file.ended, file.end = True, event
                 file.seconds += event.duration_seconds
@@ -117,16 +113,8 @@ class Fold:
                     file.tests.setdefault(test, TestResult(test, Outcome.ERROR, 0.0, event.message))
 
     def _worker_down(self, file: _File, event: events.WorkerDown) -> None:
-        culprit = event.test or file.path
         file.seconds += event.duration_seconds
-        file.tests[culprit] = TestResult(
-            culprit,
-            Outcome(event.cause),
-            event.duration_seconds,
-            event.message,
-            event.details,
-            event.output,
-        )
+        _add_attempt(file, event.test or file.path, event, Outcome(event.cause))
 
     def file_result(self, path: str) -> FileResult:
         """The result of one file so far."""
@@ -150,6 +138,22 @@ class Fold:
             model_changes=tuple(self._changes),
             memory_samples=tuple(self._samples),
         )
+
+
+def _add_attempt(
+    file: _File, test: str, event: events.TestEnded | events.WorkerDown, outcome: Outcome
+) -> None:
+    attempt = Attempt(
+        event.round,
+        event.attempt,
+        outcome,
+        event.duration_seconds,
+        event.message,
+        event.details,
+        event.output,
+    )
+    known = file.tests.get(test)
+    file.tests[test] = known.again(attempt) if known else of_attempts(test, (attempt,))
 
 
 def fold(journal: Iterable[events.Event]) -> RunResult:

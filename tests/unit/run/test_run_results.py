@@ -135,3 +135,42 @@ def test_a_file_that_was_left_early_says_how_much_is_missing() -> None:
     end = events.FileEnded(path=F, worker=1, duration_seconds=0.1)
     (file,) = fold(one_file(collected, ended("a", "failed"), end)).files
     assert file.message == "1 of its 2 tests were not run"
+
+
+def attempt(outcome: str, round: int, number: int) -> events.TestEnded:
+    return events.TestEnded(
+        path=F,
+        test=f"{F}::a",
+        outcome=outcome,
+        message=f"{round}.{number}",
+        duration_seconds=1.0,
+        round=round,
+        attempt=number,
+    )
+
+
+def test_a_test_that_passed_at_last_is_passed_and_flaky() -> None:
+    (file,) = fold(one_file(attempt("failed", 1, 1), attempt("passed", 1, 2))).files
+    (test,) = file.flaky
+    assert (test.outcome, test.duration_seconds) == (Outcome.PASSED, 2.0)
+    assert [str(each.outcome) for each in test.attempts] == ["failed", "passed"]
+    assert file.counts == {Outcome.PASSED: 1}
+
+
+def test_a_test_that_never_passed_is_not_flaky() -> None:
+    (file,) = fold(one_file(attempt("failed", 1, 1), attempt("error", 1, 2))).files
+    assert file.flaky == ()
+    assert (file.tests[0].outcome, file.tests[0].message) == (Outcome.ERROR, "1.2")
+
+
+def test_the_worst_round_counts_and_is_flaky_where_another_was_good() -> None:
+    rounds = (attempt("passed", 1, 1), attempt("failed", 2, 1), attempt("passed", 3, 1))
+    (file,) = fold(one_file(*rounds)).files
+    assert (file.tests[0].outcome, file.tests[0].message) == (Outcome.FAILED, "2.1")
+    assert len(file.flaky) == 1
+
+
+def test_a_crash_is_an_attempt_like_others() -> None:
+    down = events.WorkerDown(worker=1, cause="crashed", message="m", path=F, test=f"{F}::a")
+    (file,) = fold(one_file(down, attempt("passed", 1, 2))).files
+    assert (file.tests[0].outcome, file.tests[0].flaky) == (Outcome.PASSED, True)
