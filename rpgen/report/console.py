@@ -1,15 +1,13 @@
 """A finished run on the terminal: what went wrong, a table, and the totals."""
 
-import re
 import time
-from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from rpgen.report import words
+from rpgen.report.problems import Problem, once_a_cause, problems
 from rpgen.report.progress import STYLES
-from rpgen.run.results import BAD, FileResult, Outcome, RunResult, TestResult
+from rpgen.run.results import FileResult, Outcome, RunResult
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -111,10 +109,9 @@ def _row(file: FileResult, wide: bool) -> "list[Text]":
 def _show_failures(result: RunResult, console: "Console", verbosity: int) -> None:
     from rich.text import Text
 
-    bad = [(file, test) for file in result.files for test in file.tests if test.outcome in BAD]
-    if not verbosity:
-        bad = _once_a_cause(bad)
-    for number, (file, test) in enumerate(bad):
+    found = problems(result)
+    for number, problem in enumerate(found if verbosity else once_a_cause(found)):
+        file, test = problem.file, problem.test
         console.print()
         head = Text(f"{test.outcome.upper()} ", STYLES[test.outcome])
         head.append(words.printable(test.id), "bold")
@@ -122,33 +119,16 @@ def _show_failures(result: RunResult, console: "Console", verbosity: int) -> Non
             head.append(f"  {words.weights(file)}", "dim")
         console.print(head, soft_wrap=True)
         at_length = verbosity > 0 or number < _SHOWN_AT_LENGTH
-        for line in _cause(test, at_length, verbosity > 0):
+        for line in _cause(problem, at_length, verbosity > 0):
             console.print(Text(f"    {words.printable(line)}"), soft_wrap=True)
 
 
-_AS_FOR = re.compile(r" \(as for (.*)\)$")
-_OWN_ERROR = re.compile(r"((?:in \S+: )?)rpgen\.errors\.\w+: ")
-
-
-def _once_a_cause(
-    bad: list[tuple[FileResult, TestResult]],
-) -> list[tuple[FileResult, TestResult]]:
-    """A set-up that failed for a whole class is shown with its first test, which counts them."""
-    others = Counter(found[1] for _, test in bad if (found := _AS_FOR.search(test.message or "")))
-    shown = []
-    for file, test in bad:
-        if _AS_FOR.search(test.message or ""):
-            continue
-        more = others[test.id]
-        note = f"{test.message}\nand {more} more with the same set-up" if more else test.message
-        shown.append((file, replace(test, message=note)))
-    return shown
-
-
-def _cause(test: TestResult, at_length: bool, everything: bool) -> Iterator[str]:
-    own = _OWN_ERROR.match(test.message or "")
-    message = _OWN_ERROR.sub(r"\1", test.message or "", count=1).splitlines()
-    tell = at_length and (everything or not own)  # our own errors say it all in their sentence
+def _cause(problem: Problem, at_length: bool, everything: bool) -> Iterator[str]:
+    test = problem.test
+    message = problem.message.splitlines()
+    if problem.others:
+        message.append(f"and {len(problem.others)} more with the same set-up")
+    tell = at_length and (everything or not problem.says_it_all)
     details = (test.details or "").splitlines() if tell else []
     shown = len(details) if everything else _SHOWN_LINES
     if not details or not set(message[:1]) & {_bare(line) for line in details}:

@@ -36,6 +36,13 @@ def megabytes(value: float | None) -> str:
     return f"{value:.0f}" if value >= 10 else f"{value:.1f}"
 
 
+def memory(value: float | None) -> str:
+    """With its unit: "29 MB", "3.1 GB"."""
+    if value is None:
+        return "-"
+    return f"{value / 1024:.1f} GB" if value >= 10_000 else f"{megabytes(value)} MB"
+
+
 def counts(result: RunResult | FileResult) -> str:
     """ "3 passed, 1 failed", the outcomes that occur only."""
     found = result.counts
