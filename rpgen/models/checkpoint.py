@@ -252,24 +252,49 @@ class Checkpoint:
         return tiny_parts.build_part(loader, config)
 
     def _estimate(self, kind: Weights) -> WeightEstimate:
+        """Before a load transformers is imported: then the configuration is asked as well."""
         from rpgen.models import tiny
 
+        known = self._estimate_from_files(kind)
+        if "transformers" in sys.modules:
+            return self._with_configuration(kind, known)
+        if known is None and kind is Weights.TINY:
+            return WeightEstimate(tiny.LARGEST_TINY, "the limit of a tiny model")
+        return known or WeightEstimate(self._count_full_size(), "the configuration")
+
+    def _estimate_from_files(self, kind: Weights) -> WeightEstimate | None:
         if kind is Weights.PRETRAINED:
             files = (
                 self._files() if self._files().whole else self._once.made.get("fetched", _NO_FILES)
             )
             return from_files(files) or self._from_database("the hub has not told its size")
-        if kind is Weights.RANDOM:
+        if kind is Weights.RANDOM and self._files().config is None:
             known = self._from_database("")
-            if known.parameters is not None and self._files().config is None:
-                return known
-            return WeightEstimate(self._count_full_size(), "meta device")
-        if "torch" not in sys.modules:
-            return WeightEstimate(tiny.LARGEST_TINY, "the limit of a tiny model")
-        from rpgen.models import load
+            return known if known.parameters is not None else None
+        return None
 
-        count = load.count_parameters(self._tiny_config(), self.auto_class)
-        return WeightEstimate(count, "meta device")
+    def _with_configuration(self, kind: Weights, known: WeightEstimate | None) -> WeightEstimate:
+        """Trained weights are loaded whatever the configuration alone would give, or fail to."""
+        from rpgen.models.meta_device import count_tensors
+
+        trained = kind is Weights.PRETRAINED
+        if known is not None and trained and (self._files().config is None or self._files().gguf):
+            return known
+        try:
+            config = self._tiny_config() if kind is Weights.TINY else self._full_config()
+            counts = count_tensors(config, self.auto_class, self.trust_remote_code, self.options)
+        except Exception:  # the files will do, and the load says what is wrong
+            if known is None or not trained:
+                raise
+            return known
+        if known is not None and trained:
+            return known.with_tensors(counts)
+        return WeightEstimate(
+            counts.parameters,
+            "the configuration on the meta device",
+            values=counts.values,
+            fixed_bytes=counts.fixed_bytes,
+        )
 
     def _from_database(self, otherwise: str) -> WeightEstimate:
         known = self._known()

@@ -1,7 +1,8 @@
 """How large a model is before it is loaded, with the source of the figure."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import Protocol
 
 from rpgen.models.gguf_header import read_header
 from rpgen.models.local_files import LocalFiles
@@ -15,25 +16,53 @@ _NO_WEIGHTS = ("I64", "I32", "I16", "BOOL")  # positions and masks
 _CONFIG_BYTES = {"float32": 4, "float16": 2, "bfloat16": 2, "float64": 8}
 
 
+class Counts(Protocol):
+    """`meta_device.TensorCounts`, which this file need not know."""
+
+    @property
+    def parameters(self) -> int: ...
+    @property
+    def values(self) -> int: ...
+    @property
+    def fixed_bytes(self) -> int: ...
+
+
 @dataclass(frozen=True)
 class WeightEstimate:
     """The weights' size. `parameters` is None where no source tells; `source` says why not.
 
     `stored` counts values by the bytes each takes in the files: what a load in the
-    checkpoint's own dtype needs.
+    checkpoint's own dtype needs. `values` and `fixed_bytes` are of all the model's tensors,
+    buffers included, where the configuration was asked: see `meta_device`.
     """
 
     parameters: int | None
     source: str
     stored: Mapping[int, int] = field(default_factory=dict)
+    values: int | None = None
+    fixed_bytes: int = 0
 
     def bytes_by_dtype(self, dtype: str | None) -> int | None:
         """Bytes in memory as `fp32`, `fp16` or `bf16`; None: as stored (fp32 if unknown)."""
         if self.parameters is None:
             return None
+        values = self.parameters if self.values is None else self.values
         if dtype is None and self.stored:
-            return sum(width * count for width, count in self.stored.items())
-        return self.parameters * BYTES_OF.get(dtype or "fp32", 4)
+            count = sum(self.stored.values())
+            total = sum(width * count for width, count in self.stored.items())
+            return round(total * values / max(count, 1)) + self.fixed_bytes
+        return values * BYTES_OF.get(dtype or "fp32", 4) + self.fixed_bytes
+
+    def with_tensors(self, counts: "Counts") -> "WeightEstimate":
+        """With what the configuration says the model holds, which the files may not: buffers
+        that are worked out, a head that is new; or not more than it: a head that isn't used."""
+        return replace(
+            self,
+            parameters=counts.parameters,
+            source=f"{self.source} and the configuration",
+            values=counts.values,
+            fixed_bytes=counts.fixed_bytes,
+        )
 
 
 def from_files(files: LocalFiles) -> WeightEstimate | None:

@@ -79,7 +79,7 @@ def built_model(
 
     wanted = torch_dtype(dtype or "fp32", device)
     with loading(str(config.model_type)), seeded(SEED):
-        model = _from_config(config, auto_class, trust_remote_code, options or {})
+        model = from_config(config, auto_class, trust_remote_code, options or {})
     model.rpgen_loading_info = dict.fromkeys(_INFO_KEYS, ())
     if wanted is not torch.float32:
         model = model.to(wanted)
@@ -91,7 +91,7 @@ def count_parameters(config: Any, auto_class: str, trust_remote_code: bool = Fal
     import torch
 
     with quiet_transformers(), torch.device("meta"):
-        model = _from_config(config, auto_class, trust_remote_code, {})
+        model = from_config(config, auto_class, trust_remote_code, {})
     return sum(parameter.numel() for parameter in model.parameters())
 
 
@@ -159,9 +159,10 @@ def _arguments(gguf: str | None, trust_remote_code: bool) -> dict[str, Any]:
     return arguments
 
 
-def _from_config(
+def from_config(
     config: Any, auto_class: str, trust_remote_code: bool, options: Mapping[str, Any]
 ) -> Any:
+    """A model as its constructor makes it: in training mode, on torch's default device."""
     chosen = model_class(auto_class)
     if hasattr(chosen, "from_config"):
         return chosen.from_config(config, trust_remote_code=trust_remote_code, **options)

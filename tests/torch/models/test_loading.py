@@ -101,7 +101,7 @@ def test_random_weights_have_full_size_and_the_real_tokenizer(tmp_path: Path) ->
     choice = one.choice()
     assert choice.kind is Weights.RANDOM
     assert "holds no weights" in choice.reason
-    assert one.estimate().source == "meta device"
+    assert one.estimate().source == "the configuration on the meta device"
     model = one.load_model()
     assert model.num_parameters() == one.estimate().parameters
     assert one.load_tokenizer().init_kwargs.get("name_or_path", str(folder)) == str(folder)
@@ -113,7 +113,8 @@ def test_the_database_knows_full_size() -> None:
     parameters = one.estimate().parameters
     assert parameters is not None
     assert 60_000_000 < parameters < 70_000_000
-    assert one.estimate().bytes_by_dtype("fp16") == 2 * parameters
+    positions = 512 * 8
+    assert one.estimate().bytes_by_dtype("fp16") == 2 * parameters + positions
 
 
 @pytest.mark.parametrize("name", ["config.json", "model.safetensors"])
@@ -139,7 +140,7 @@ def test_old_weights_load(tmp_path: Path) -> None:
     (folder / "model.safetensors").unlink()
     again = Checkpoint(str(folder), "AutoModelForMaskedLM")
     assert not again.load_model().rpgen_loading_info["missing_keys"]
-    assert again.estimate().source == "file size"
+    assert again.estimate().source == "file size and the configuration"
 
 
 def test_code_from_elsewhere_is_not_run_unasked(tmp_path: Path) -> None:

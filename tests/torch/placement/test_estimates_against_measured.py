@@ -22,7 +22,7 @@ def test_from_the_headers_of_a_folder(model_type: str, tmp_path: Path) -> None:
     checkpoint = Checkpoint(str(tmp_path), "AutoModel")
     figures = checkpoint.estimate()
     assert isinstance(figures, WeightFigures)
-    assert figures.source == "safetensors headers"
+    assert figures.source == "safetensors headers and the configuration"
     pool = ResourcePool()
     with pool.owner("file"):
         pool.get_model("embedding", checkpoint.name, checkpoint.load_model)

@@ -135,7 +135,8 @@ def test_looking_needs_no_torch(model_folder: Folder) -> None:
     checkpoint = Checkpoint(str(model_folder()), auto_class="AutoModelForMaskedLM")
     assert checkpoint.describe()["weights"] == "pretrained"
     assert checkpoint.describe()["model_type"] == "bert"
-    assert checkpoint.estimate().parameters == 32
+    assert checkpoint.estimate().source.startswith("safetensors headers")
+    assert checkpoint.estimate().parameters is not None
     assert checkpoint.pool_options() == {
         "auto_class": "AutoModelForMaskedLM",
         "weights": "pretrained",
