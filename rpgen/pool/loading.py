@@ -1,13 +1,13 @@
 """Making the thing: call the constructor, bring it to its device, measure it.
 
-When memory runs out there is a ladder: free what is idle on that device and try once more,
-then the next device that would do (reported as degraded), then a failure with the numbers.
+The first step of the ladder when memory runs out is here: free what is idle on that device and
+try once more. The others are `obtain`'s.
 """
 
 import time
 import traceback
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from rpgen.errors import DoesNotFitError
@@ -18,13 +18,12 @@ from rpgen.pool.oom import OutOfMemory, out_of_memory
 from rpgen.pool.sizing import device_name, measure, torch_modules
 
 
-@dataclass(frozen=True)
-class Room:
-    """What a load may ask of the pool when memory runs out."""
+class RanOutError(DoesNotFitError):
+    """A load ran out of memory on one device, twice. `where` is what ran out: see `oom`."""
 
-    make: Callable[[str], object]  # free what is idle on a device, and settle
-    elsewhere: Callable[[dict[str, str]], Placement | None]  # decide again without these
-    holders: Callable[[], str]  # who holds what, for the message
+    def __init__(self, device: str, ran_out: OutOfMemory) -> None:
+        super().__init__(f"{device} ran out of memory")
+        self.device, self.where = device, ran_out.where
 
 
 def load_plain(constructor: Callable[..., Any]) -> Loaded:
@@ -35,25 +34,13 @@ def load_plain(constructor: Callable[..., Any]) -> Loaded:
 
 
 def load_model(
-    constructor: Callable[..., Any], placement: Placement, asked_dtype: bool, room: Room
+    constructor: Callable[..., Any],
+    placement: Placement,
+    asked_dtype: bool,
+    make_room: Callable[[str], object],
 ) -> Loaded:
-    """A model on the device it was decided for, or on the next one that takes it."""
-    failed: dict[str, str] = {}
-    first, current = placement, placement
-    while True:
-        outcome = _two_tries(constructor, current, asked_dtype, room)
-        if isinstance(outcome, Loaded):
-            return replace(outcome, degraded=_degraded(first, current, failed))
-        failed[current.device] = "it ran out of memory while loading"
-        following = room.elsewhere(failed) if outcome.where != "host" else None
-        if following is None or following.device in failed:
-            raise _nowhere(failed, room) from outcome.error
-        current = following
-
-
-def _two_tries(
-    constructor: Callable[..., Any], placement: Placement, asked_dtype: bool, room: Room
-) -> Loaded | OutOfMemory:
+    """A model on the device it was decided for. `make_room` frees what is idle there, and
+    settles; RanOutError where that was not enough."""
     for attempt in (1, 2):
         try:
             return _one_try(constructor, placement, asked_dtype)
@@ -61,10 +48,10 @@ def _two_tries(
             ran_out = out_of_memory(error)
             if ran_out is None or isinstance(error, DoesNotFitError):
                 raise
-            _release_frames(error)
+            release_frames(error)
             if attempt == 2:
-                return ran_out
-        room.make(placement.device)
+                raise RanOutError(placement.device, ran_out) from error
+        make_room(placement.device)
     raise AssertionError("the second try returns or raises")
 
 
@@ -125,7 +112,7 @@ def _tensors(module: Any) -> list[Any]:
     return [*module.parameters(), *module.buffers()]
 
 
-def _release_frames(error: BaseException) -> None:
+def release_frames(error: BaseException) -> None:
     """The frames of a failed load hold half a model; without them it is freed."""
     seen: set[int] = set()
     link: BaseException | None = error
@@ -133,17 +120,3 @@ def _release_frames(error: BaseException) -> None:
         seen.add(id(link))
         traceback.clear_frames(link.__traceback__)
         link = link.__cause__ or link.__context__
-
-
-def _degraded(first: Placement, current: Placement, failed: dict[str, str]) -> str | None:
-    if not failed:
-        return current.degraded
-    return current.degraded or f"{first.device} was chosen: {failed[first.device]}"
-
-
-def _nowhere(failed: dict[str, str], room: Room) -> DoesNotFitError:
-    tried = "; ".join(f"{device}: {why}" for device, why in failed.items())
-    return DoesNotFitError(
-        f"The model could be loaded on no device ({tried}). {room.holders()} "
-        "Free something, take a smaller dtype, or use --weights tiny."
-    )

@@ -10,7 +10,7 @@ can't go between being found and being handed over. Whoever called unpins it.
 
 import logging
 import threading
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -22,7 +22,7 @@ from rpgen.pool.entry import Got, Identity, Kind, Loaded
 from rpgen.pool.flight import Flight, Flights
 from rpgen.pool.gate import Gate, needs_gate
 from rpgen.pool.keys import source_of
-from rpgen.pool.loading import Room, load_model, load_plain
+from rpgen.pool.loading import RanOutError, load_model, load_plain
 from rpgen.pool.oom import chain
 from rpgen.pool.table import Table
 from rpgen.pool.wanted import Wanted
@@ -93,35 +93,58 @@ class Obtain:
             return Got(entry, True, placement.degraded)
 
     def _load_placed(self, wanted: Wanted, needs: Needs, constructor: Callable[..., Any]) -> Got:
-        placement, ticket = self._admission.admit(needs, wanted.preferences)
-        tickets = [ticket]
-        identity = wanted.placed(placement)
-
-        def elsewhere(failed: dict[str, str]) -> Placement | None:
-            if wanted.preferences.force_device:
-                return None
-            self._admission.release(tickets.pop())
-            tickets.append(-1)
+        """Down the ladder: where a device runs out of memory the next one that would do is
+        taken (reported as degraded), then it is a failure with the numbers. What is on that
+        next device already, or on its way there, is not loaded again."""
+        failed: dict[str, str] = {}
+        ran_out: BaseException | None = None
+        while True:
             try:
-                following, tickets[-1] = self._admission.admit(needs, wanted.preferences, failed)
+                placement, ticket = self._admission.admit(needs, wanted.preferences, failed)
             except DoesNotFitError:
-                return None
-            return following
+                if not failed:
+                    raise
+                raise self._nowhere(failed) from ran_out
+            try:
+                return self._load_there(wanted, constructor, placement, failed)
+            except RanOutError as error:
+                failed[placement.device] = "it ran out of memory while loading"
+                ran_out = error.__cause__
+                if error.where == "host" or wanted.preferences.force_device:
+                    raise self._nowhere(failed) from ran_out
+                logger.warning("%s ran out of memory, trying the next device", placement.device)
+            finally:
+                self._admission.release(ticket)
+
+    def _load_there(
+        self,
+        wanted: Wanted,
+        constructor: Callable[..., Any],
+        placement: Placement,
+        failed: Mapping[str, str],
+    ) -> Got:
+        identity = wanted.placed(placement)
+        fell = [f"{device} was chosen: {why}" for device, why in failed.items()]
+        degraded = placement.degraded or (fell[0] if fell else None)
 
         def fly() -> Got:
             logger.info("Selected optimal device for %s: %s", identity.plain_key, placement.device)
-            room = Room(self._admission.free_idle, elsewhere, self.holders)
             loaded = self._timed(
-                lambda: load_model(constructor, placement, wanted.asked_dtype, room)
+                lambda: load_model(
+                    constructor, placement, wanted.asked_dtype, self._admission.free_idle
+                )
             )
-            return self._insert(identity, loaded)
+            return self._insert(identity, replace(loaded, degraded=degraded))
 
-        try:
-            got = self._single(identity, identity, identity.plain_key, fly)
-            fell = got.entry.loaded.degraded if got.entry.size.device != placement.device else None
-            return replace(got, degraded=got.degraded or placement.degraded or fell)
-        finally:
-            self._admission.release(tickets[-1])
+        got = self._single(identity, identity, identity.plain_key, fly)
+        return replace(got, degraded=got.degraded or degraded)
+
+    def _nowhere(self, failed: dict[str, str]) -> DoesNotFitError:
+        tried = "; ".join(f"{device}: {why}" for device, why in failed.items())
+        return DoesNotFitError(
+            f"The model could be loaded on no device ({tried}). {self.holders()} "
+            "Free something, take a smaller dtype, or use --weights tiny."
+        )
 
     def _single(
         self,

@@ -192,6 +192,22 @@ def test_second_step_the_next_device_reported_as_degraded(
     assert pool._stats["e:new"]["device"] == "cpu"
 
 
+def test_what_is_on_the_next_device_already_is_not_loaded_again(
+    make_world: Any, make_source: Any
+) -> None:
+    world = make_world(gpus={"cuda:0": 8000.0})
+    pool = world.pool()
+    first = make_source(world, "one")
+    there = pool.get_model("e", "one", first.load_model, {"device": "cpu"})
+    second = make_source(world, "one", before=Ladder(cuda_0=9, cpu=9))
+    with pool.owner("file"):
+        assert pool.get_model("e", "one", second.load_model) is there
+    assert second.loads == [("cuda:0", None), ("cuda:0", None)]
+    assert pool.uses("file")[0].degraded == "cuda:0 was chosen: it ran out of memory while loading"
+    assert len(pool.models) == 1
+    assert pool._reservations.by_domain() == {}
+
+
 def test_last_step_a_failure_that_says_who_holds_what(make_world: Any, make_source: Any) -> None:
     world = make_world(gpus={"cuda:0": 8000.0})
     pool = world.pool()
