@@ -1,6 +1,8 @@
 """The reports of a run that has ended: which are asked for, and writing them."""
 
+import contextlib
 import os
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -8,6 +10,8 @@ from typing import TYPE_CHECKING
 import typer
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from rpgen.run.results import RunResult
     from rpgen.run.state import RunFolder
 
@@ -18,6 +22,8 @@ class Outputs:
 
     json: str | None = None
     junit_xml: Path | None = None
+    html: Path | None = None
+    markdown: Path | None = None
 
     def check(self) -> None:
         """Before hours of running, not after them: whether the reports can be written."""
@@ -26,7 +32,7 @@ class Outputs:
         from rpgen.errors import MissingPackageError
 
         named = None if self.json == "-" or not self.json else Path(self.json)
-        for path in (named, self.junit_xml):
+        for path in (named, self.junit_xml, self.html, self.markdown):
             if path is not None:
                 _check_writable(path)
         if self.junit_xml and find_spec("junitparser") is None:
@@ -45,7 +51,7 @@ def _check_writable(path: Path) -> None:
 def write_reports(
     result: "RunResult", folder: "RunFolder", outputs: Outputs, verbosity: int
 ) -> int:
-    """Every report of the run; the one in the state folder is always written."""
+    """Every report of the run; JSON and the page in the state folder are always written."""
     from rpgen.cli.console import stderr, stdout
     from rpgen.report import json_report as json_format
     from rpgen.report.console import show_result
@@ -55,18 +61,79 @@ def write_reports(
     report = json_format.build(result)
     json_format.write(report, folder.report)
     to_stdout = outputs.json == "-"
-    where = Path(outputs.json) if outputs.json and not to_stdout else folder.report
-    if where != folder.report:
-        json_format.write(report, where)
+    if outputs.json and not to_stdout:
+        json_format.write(report, Path(outputs.json))
     if outputs.junit_xml:
         from rpgen.report import junit
 
         junit.write(result, outputs.junit_xml)
+    page = _write_pages(result, folder, outputs)
+    _write_summaries(result, outputs)
     if to_stdout:
         typer.echo(json_format.to_text(report), nl=False)
     console = stderr() if to_stdout else stdout()
-    with surviving_a_closed_pipe():
+    with surviving_a_closed_pipe(), _no_commands(console):
         show_result(result, console, verbosity)
-        console.print(f"report: {where}", style="dim", markup=False, soft_wrap=True)
+    with surviving_a_closed_pipe():
+        for line in _annotations(result):
+            console.print(line, markup=False, soft_wrap=True)
+        console.print(f"report: {page}", style="dim", markup=False, soft_wrap=True)
     forget_old_runs(folder)
     return result.exit_code
+
+
+def _write_pages(result: "RunResult", folder: "RunFolder", outputs: Outputs) -> Path:
+    """The page in the state folder, and the one asked for: the one to name at the end."""
+    from rpgen.report.files import write_text
+    from rpgen.report.html.run_page import page
+    from rpgen.report.timeline import timeline
+    from rpgen.run.journal import read
+
+    line = timeline(read(folder.journal))
+    here = folder.path / "report.html"
+    beside = [folder.report.name, folder.journal.name]
+    beside += sorted(path.name for path in folder.path.glob("worker*.log"))
+    write_text(here, page(result, line, beside), "RPGEN_STATE_DIR")
+    if outputs.html:
+        write_text(outputs.html, page(result, line), "--html")
+    return outputs.html or here
+
+
+def _write_summaries(result: "RunResult", outputs: Outputs) -> None:
+    """Markdown where it was asked for, and to the summary of GitHub's step where there is one."""
+    from rpgen.report import markdown
+    from rpgen.report.files import append_text, write_text
+
+    if outputs.markdown:
+        write_text(outputs.markdown, markdown.build(result), "--markdown")
+    if summary := os.environ.get("GITHUB_STEP_SUMMARY"):
+        path = Path(summary)
+        taken = path.stat().st_size if path.exists() else 0
+        append_text(
+            path, markdown.build(result, markdown.SUMMARY_LIMIT - taken), "GITHUB_STEP_SUMMARY"
+        )
+
+
+def _annotations(result: "RunResult") -> Iterator[str]:
+    if not os.environ.get("GITHUB_ACTIONS"):
+        return
+    from rpgen.report.markdown import annotations
+
+    workspace = os.environ.get("GITHUB_WORKSPACE")
+    yield from annotations(result, Path.cwd(), Path(workspace) if workspace else None)
+
+
+@contextlib.contextmanager
+def _no_commands(console: "Console") -> Iterator[None]:
+    """On GitHub a line of a test's output may be a command to its runner: none is obeyed here."""
+    if not os.environ.get("GITHUB_ACTIONS"):
+        yield
+        return
+    import secrets
+
+    token = secrets.token_hex(16)
+    console.print(f"::stop-commands::{token}", markup=False)
+    try:
+        yield
+    finally:
+        console.print(f"::{token}::", markup=False)

@@ -62,6 +62,12 @@ def run(
     json_report: Annotated[
         str | None, typer.Option("--json", metavar="FILE|-", help="Write the JSON report.")
     ] = None,
+    html: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write the HTML page here, too.")
+    ] = None,
+    markdown: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write a summary in Markdown.")
+    ] = None,
     quiet: Annotated[bool, typer.Option("-q", "--quiet", help="Only the totals.")] = False,
     verbose: Annotated[bool, typer.Option("-v", "--verbose", help="A line for each test.")] = False,
     debug: Annotated[bool, typer.Option("--debug", help="Tracebacks of rpgen's own.")] = False,
@@ -86,7 +92,7 @@ def run(
         cleanup_age=cleanup_age,
         isolate=isolate,
     )
-    outputs = Outputs(json_report, junit_xml)
+    outputs = Outputs(json_report, junit_xml, html, markdown)
     outputs.check()
     verbosity = -1 if quiet else 1 if verbose else 0
     with Interrupts() as interrupts:

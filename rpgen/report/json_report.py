@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NotRequired, TypedDict
 
-from rpgen.errors import OutputError
+from rpgen.report.files import write_text
 from rpgen.run.results import BAD, FileResult, Outcome, RunResult, TestResult
 
 SCHEMA = 1
@@ -162,16 +162,4 @@ def to_text(report: Mapping[str, Any] | Report) -> str:
 
 
 def write(report: Report, path: Path) -> None:
-    """Write it whole or not at all: a reader never sees half a report."""
-    import os
-
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        beside.write_text(to_text(report))
-        beside.replace(path)
-    except OSError as error:
-        beside.unlink(missing_ok=True)
-        raise OutputError(
-            f"the report {path} can't be written ({error.strerror}); give another --json path"
-        ) from error
+    write_text(path, to_text(report), "--json")

@@ -47,14 +47,27 @@ def _environment() -> "Environment":
         keep_trailing_newline=True,
     )
     environment.filters["plain"] = plain
+    environment.filters["breakable"] = breakable
     environment.filters["seconds"] = words.seconds
-    environment.filters["mb"] = words.memory
+    environment.filters["mb"] = _megabytes
     return environment
 
 
 def plain(text: object) -> str:
     """Any text as a page can show it: without colour codes and control characters."""
     return words.printable(_ANSI.sub("", str(text)))
+
+
+def breakable(text: object) -> Any:
+    """A path or an id, escaped, that a browser may break after its separators only."""
+    from markupsafe import Markup, escape
+
+    parts = re.split(r"(?<=[/_:.])(?=[^/_:.])", plain(text))
+    return Markup("<wbr>").join(escape(part) for part in parts)
+
+
+def _megabytes(value: float | None) -> str:
+    return "\N{EN DASH}" if value is None else words.memory(value)
 
 
 def _own(name: str) -> str:
