@@ -109,8 +109,8 @@ def _plain(text: str) -> str:
 
 def _text(text: str) -> str:
     """One line that means nothing to Markdown and nothing to HTML."""
-    flat = html.escape(" ".join(_plain(text).split()))
-    return re.sub(r"[\\`*_{}\[\]()#+!|~@]", lambda found: f"&#{ord(found[0])};", flat)
+    flat = html.escape(" ".join(_plain(text).split()), quote=False)
+    return re.sub(r"[\\`*\[\]|~@]|\b_|_\b|(?<!&)#", lambda found: f"&#{ord(found[0])};", flat)
 
 
 def annotations(result: RunResult, folder: Path, workspace: Path | None = None) -> Iterator[str]:
