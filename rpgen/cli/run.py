@@ -119,7 +119,8 @@ def _supervise(
     from rpgen.cli.console import stderr, stdout, warn
     from rpgen.report.progress import Progress
     from rpgen.run.engines import ENGINES
-    from rpgen.run.schedule import find_targets
+    from rpgen.run.file_facts import read_facts
+    from rpgen.run.schedule import find_targets, read_jobs
     from rpgen.run.state import new_run
     from rpgen.run.supervisor import Supervisor
 
@@ -128,8 +129,17 @@ def _supervise(
     if warning:
         warn(warning)
     progress = Progress(stderr if to_stderr else stdout, verbosity)
+    first = read_facts(targets[0].path)
     supervisor = Supervisor(
-        request, folder, targets, ENGINES["local"](), progress, _host, interrupts
+        request,
+        folder,
+        lambda: read_jobs(targets),
+        sorted({str(target.folder) for target in targets}),
+        ENGINES["local"](),
+        progress,
+        _host,
+        interrupts,
+        needs_models=first.needs_models and not first.insists(request.environment()),
     )
     try:
         return supervisor.run(), folder

@@ -15,9 +15,10 @@ class Settings:
 
     `failures_left` is how many more bad results end the run, 0 for no limit. With
     `late_conftest` those files are loaded with the tests of their folder, so that a broken one
-    costs only these.
+    costs only these. A file that leaves more than `fail_on_leak` MB behind has failed.
     """
 
+    run: str
     worker: int
     parent: int
     journal: str
@@ -30,6 +31,9 @@ class Settings:
     cleanup_age: float = 0.5
     import_models: bool = False
     late_conftest: bool = False
+    repeat: int = 1
+    reruns: int = 0
+    fail_on_leak: float | None = None
 
     def to_json(self) -> str:
         return json.dumps(asdict(self))
@@ -42,7 +46,10 @@ class Settings:
 
 @dataclass(frozen=True)
 class RunFile:
-    """Run a file: all of it, or `tests` (parts after `path::`), without the ids in `skip`.
+    """Run a file: all of it, or `tests` (parts after `path::`).
+
+    `ran` has the last turn of each test that was run already, by an earlier worker: its id,
+    round, attempt, and whether it went wrong.
 
     `upcoming` has the pool's keys of the models that this file and the next ones will ask for,
     in order, as far as the files say so.
@@ -51,7 +58,7 @@ class RunFile:
     path: str
     name: str
     tests: tuple[str, ...] = ()
-    skip: tuple[str, ...] = ()
+    ran: tuple[tuple[str, int, int, bool], ...] = ()
     needs_models: bool = False
     upcoming: tuple[str, ...] = ()
 
@@ -73,5 +80,5 @@ def decode(line: bytes) -> Command:
     values = json.loads(line)
     if values.pop("do") == Exit.__name__:
         return Exit()
-    lists = {name: tuple(values[name]) for name in ("tests", "skip", "upcoming")}
-    return RunFile(**{**values, **lists})
+    lists = {name: tuple(values[name]) for name in ("tests", "upcoming")}
+    return RunFile(**{**values, **lists, "ran": tuple(map(tuple, values["ran"]))})

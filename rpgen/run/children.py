@@ -7,7 +7,6 @@ those whose own parent has left.
 import os
 import signal
 import time
-from collections.abc import Iterable
 from pathlib import Path
 
 _PR_SET_PDEATHSIG = 1
@@ -98,21 +97,3 @@ def _kill(pid: int) -> None:
         os.kill(pid, signal.SIGKILL)
     except ProcessLookupError:
         return
-
-
-def kill_marked(mark: str, proc: Path = Path("/proc"), spare: Iterable[int] = ()) -> list[int]:
-    """Kill every process whose environment has `mark` (NAME=value); for what fled its group."""
-    wanted, killed = mark.encode(), []
-    if not proc.is_dir():
-        return []
-    for entry in proc.iterdir():
-        if not entry.name.isdigit() or int(entry.name) in {os.getpid(), *spare}:
-            continue
-        try:
-            marked = wanted in (entry / "environ").read_bytes().split(b"\0")
-        except OSError:
-            continue
-        if marked:
-            _kill(int(entry.name))
-            killed.append(int(entry.name))
-    return killed

@@ -32,10 +32,23 @@ class RunStarted(Event):
 
 
 @dataclass(frozen=True, kw_only=True)
+class RunResumed(Event):
+    """A new supervisor goes on with a run that was cut off or stopped."""
+
+    kind: ClassVar[str] = "run_resumed"
+    host: Mapping[str, Any] = field(default_factory=dict)
+    rpgen: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
 class WorkerStarted(Event):
+    """`slot` is the place it has, `where` that place in words (a machine, a device)."""
+
     kind: ClassVar[str] = "worker_started"
     worker: int
     pid: int
+    slot: int = 0
+    where: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -189,6 +202,16 @@ class WorkerDown(Event):
 
 
 @dataclass(frozen=True, kw_only=True)
+class WorkerLost(Event):
+    """The worker is gone through no fault of a test: what it was at is tried again."""
+
+    kind: ClassVar[str] = "worker_lost"
+    worker: int
+    message: str
+    path: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class WorkerSpent(Event):
     """The worker ends by itself: after this file's last test nothing would work in it."""
 
@@ -230,6 +253,7 @@ KINDS: dict[str, type[Event]] = {
     each.kind: each
     for each in (
         RunStarted,
+        RunResumed,
         WorkerStarted,
         WorkerReady,
         WorkerRefused,
@@ -243,6 +267,7 @@ KINDS: dict[str, type[Event]] = {
         MemorySample,
         FileEnded,
         WorkerDown,
+        WorkerLost,
         WorkerSpent,
         Quarantined,
         RunStopping,

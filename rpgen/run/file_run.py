@@ -13,9 +13,10 @@ import pytest
 from rpgen.run import events, measure
 from rpgen.run.channel import RunFile, Settings
 from rpgen.run.journal import Journal
+from rpgen.run.outcomes import BAD, Outcome
 from rpgen.run.output import position, printed_since
 from rpgen.run.owner import FileOwner, loaded_pool
-from rpgen.run.results import BAD, Outcome
+from rpgen.run.rounds import Turn
 from rpgen.run.surroundings import ClassAttributes, Surroundings, forget_modules
 from rpgen.run.verdict import (
     DETAILS_LIMIT,
@@ -86,13 +87,19 @@ class FileRun:
         else:
             details = shorten(str(report.longreprtext), DETAILS_LIMIT)
             verdict = Verdict(Outcome.ERROR, crash_message(report), details, "collect")
-        self._write(test, verdict, 0.0)
+        self._trouble(test, verdict)
 
     def trouble(self, message: str) -> None:
         """The file as a whole could not be run; what pytest reported before says it better."""
         if self.name in self._told:
             return
-        self._write(self.name, Verdict(Outcome.ERROR, message, phase="collect"), 0.0)
+        self._trouble(self.name, Verdict(Outcome.ERROR, message, phase="collect"))
+
+    def _trouble(self, test: str, verdict: Verdict) -> None:
+        """What is no test's own result."""
+        self.bad += verdict.outcome in BAD
+        self._told.add(test)
+        self._write(test, verdict, 0.0, Turn())
 
     def collected(self, items: Sequence[Any]) -> None:
         self._owner.enter()  # importing the file may have brought the pool
@@ -102,14 +109,25 @@ class FileRun:
             events.Collected(path=self.name, tests=tests, deselected=self.deselected)
         )
 
-    def test_starts(self, item: Any) -> None:
+    def again(self) -> None:
+        """The tests, or some of them, begin once more: from where they began the first time."""
+        self._attributes.restore()
+        self._causes.clear()
+
+    def test_starts(self, item: Any, turn: Turn) -> None:
         self._owner.enter()
-        self._test = self.id_of(item)
+        self._test, self._turn = self.id_of(item), turn
         self._reports.clear()
         self._interruption = None
         self._output_from = position()
         self._journal.append(
-            events.TestStarted(path=self.name, test=self._test, output_from=self._output_from)
+            events.TestStarted(
+                path=self.name,
+                test=self._test,
+                output_from=self._output_from,
+                round=turn.round,
+                attempt=turn.attempt,
+            )
         )
 
     def test_report(self, report: Any) -> None:
@@ -127,7 +145,7 @@ class FileRun:
         else:
             verdict = self._once_at_length(judge(self._reports))
         self._note_uses()
-        self._write(self._test, verdict, seconds)
+        self._write(self._test, verdict, seconds, self._turn)
         self._reports.clear()
         return verdict.outcome not in BAD
 
@@ -153,10 +171,8 @@ class FileRun:
             self._uses = uses
             self._journal.append(events.PoolUsed(path=self.name, uses=uses))
 
-    def _write(self, test: str, verdict: Verdict, seconds: float) -> None:
+    def _write(self, test: str, verdict: Verdict, seconds: float, turn: Turn) -> None:
         bad = verdict.outcome in BAD
-        self.bad += bad
-        self._told.add(test)
         message = verdict.message
         self._journal.append(
             events.TestEnded(
@@ -167,6 +183,8 @@ class FileRun:
                 message=None if message is None else shorten(message, MESSAGE_LIMIT),
                 details=verdict.details,
                 output=printed_since(self._output_from, self._settings.log) if bad else None,
+                round=turn.round,
+                attempt=turn.attempt,
             )
         )
 
@@ -186,19 +204,27 @@ class FileRun:
             gc.collect()  # what failures and classes kept hangs together in cycles
         pool = _pool_stats()
         after = measure.read_memory()
+        leaked = measure.leaked_mb(
+            self._memory, after, self._held, measure.held_mb(pool), measure.device_of(uses)
+        )
+        self._heed_leak(leaked, measure.device_of(uses))
         self._journal.append(
             events.FileEnded(
                 path=self.name,
                 worker=self._settings.worker,
                 duration_seconds=round(time.perf_counter() - self._began, 6),
                 peak_mb=measure.needed_mb(self._memory, peak, uses),
-                leaked_mb=measure.leaked_mb(
-                    self._memory, after, self._held, measure.held_mb(pool), measure.device_of(uses)
-                ),
+                leaked_mb=leaked,
                 left_behind=left_behind,
                 pool=pool,
             )
         )
+
+    def _heed_leak(self, leaked_mb: float | None, device: str) -> None:
+        limit = self._settings.fail_on_leak
+        if limit is not None and leaked_mb is not None and leaked_mb > limit:
+            message = f"it left {leaked_mb:.0f} MB behind on {device}, and may leave {limit:g} MB"
+            self._trouble(self.name, Verdict(Outcome.FAILED, message))
 
 
 def _pool_stats() -> dict[str, Any] | None:

@@ -30,6 +30,16 @@ def forget_fixtures(session: Any, path: Path) -> None:
         del by_name[name]
 
 
+def fresh_instance(item: Any) -> None:
+    """Let a test that runs once more have a new instance of its class, as every test has.
+
+    pytest keeps the one that it made with the test.
+    """
+    if vars(item).get("_instance") is not None:
+        del item._instance
+        item._obj = None
+
+
 class _KeptConftests(dict[Path, Any]):
     """Conftest modules whose folder was not collected yet. pytest drops them after its one
     collection; here their folder's turn may come later."""

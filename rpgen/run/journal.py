@@ -71,10 +71,17 @@ class Tail:
         self._file.close()
 
 
+_BEGINNING = b'{"event":"'
+
+
 def parse(line: bytes) -> Event | None:
-    """The event on a line; None for a torn line and for an event of a later version."""
+    """The event on a line; None for a torn line and for an event of a later version.
+
+    Where a worker was killed while it wrote, another one's event follows on the same line. It
+    is found by its beginning, which can't stand inside a string of an event: quotes are escaped.
+    """
     try:
-        values = json.loads(line)
+        values = json.loads(line[max(0, line.rfind(_BEGINNING)) :])
     except ValueError:
         return None
     return from_dict(values) if isinstance(values, dict) else None

@@ -70,11 +70,13 @@ class TestResult:
         return len(bad) == 2
 
     def again(self, attempt: Attempt) -> "TestResult":
-        """This result with one more attempt in it."""
+        """This result with one more attempt in it; what is said later of the same one holds."""
         first = Attempt(
             1, 1, self.outcome, self.duration_seconds, self.message, self.details, self.output
         )
-        return of_attempts(self.id, (*(self.attempts or (first,)), attempt))
+        turn = (attempt.round, attempt.attempt)
+        before = (each for each in self.attempts or (first,) if (each.round, each.attempt) != turn)
+        return of_attempts(self.id, (*before, attempt))
 
 
 def of_attempts(test: str, attempts: tuple[Attempt, ...]) -> TestResult:

@@ -30,6 +30,9 @@ class RunRequest:
     timeout: float = DEFAULT_TIMEOUT
     cleanup_age: float = DEFAULT_CLEANUP_AGE
     isolate: bool = False
+    repeat: int = 1
+    reruns: int = 0
+    fail_on_leak: float | None = None
 
     def environment(self, given: Mapping[str, str] | None = None) -> dict[str, str]:
         """The environment of the worker: `given` (this process's) and what the options say."""
@@ -51,6 +54,9 @@ class RunRequest:
             "timeout_seconds": self.timeout,
             "cleanup_age_minutes": self.cleanup_age,
             "isolate": self.isolate,
+            "repeat": self.repeat,
+            "reruns": self.reruns,
+            "fail_on_leak_mb": self.fail_on_leak,
         }
 
 

@@ -72,6 +72,8 @@ class Fold:
                 self._versions = event.versions
             case events.RunEnded():
                 self._end = event
+            case events.RunResumed():
+                self._end = None
             case events.ModelLoaded() | events.ModelEvicted():
                 self._changes.append(event)
             case events.MemorySample():
@@ -119,6 +121,13 @@ class Fold:
     def file_result(self, path: str) -> FileResult:
         """The result of one file so far."""
         return _finish(self._file(path))
+
+    def collected(self, path: str) -> tuple[str, ...] | None:
+        """The tests of a file, None where it was not imported yet."""
+        return self._file(path).collected
+
+    def begun(self, path: str) -> bool:
+        return self._file(path).started
 
     def result(self) -> RunResult:
         start, end = self._start, self._end

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rpgen.errors import NothingRanError, UsageError
+from rpgen.run.channel import RunFile
+from rpgen.run.file_facts import FileFacts, read_facts
 
 _NOT_SEARCHED = {"__pycache__", "node_modules", "site-packages"}
 
@@ -22,6 +24,30 @@ class Target:
     name: str
     folder: Path
     tests: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Job:
+    """A file of the run, with what it says of itself."""
+
+    target: Target
+    facts: FileFacts
+
+    @property
+    def name(self) -> str:
+        return self.target.name
+
+    def task(self) -> RunFile:
+        return RunFile(
+            str(self.target.path),
+            self.target.name,
+            self.target.tests,
+            needs_models=self.facts.needs_models,
+        )
+
+
+def read_jobs(targets: Iterable[Target]) -> tuple[Job, ...]:
+    return tuple(Job(target, read_facts(target.path)) for target in targets)
 
 
 def find_targets(paths: Iterable[str], folder: Path) -> tuple[Target, ...]:

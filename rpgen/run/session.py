@@ -20,8 +20,14 @@ from rpgen.errors import UsageError, WorkerError
 from rpgen.run.accelerator import broken_accelerator
 from rpgen.run.channel import Command, RunFile, Settings
 from rpgen.run.file_run import FileRun
-from rpgen.run.forget import forget_fixtures, keep_conftests, readable_argument
+from rpgen.run.forget import (
+    forget_fixtures,
+    fresh_instance,
+    keep_conftests,
+    readable_argument,
+)
 from rpgen.run.journal import Journal
+from rpgen.run.rounds import Ran, Rounds, Turn
 from rpgen.run.sampler import Sampler
 from rpgen.run.worker_imports import import_for
 
@@ -91,6 +97,7 @@ class WorkerPlugin:
         self._journal = journal
         self._commands = commands
         self._ready = ready
+        self._rounds = Rounds(settings.repeat, settings.reruns)
         self._sampler = Sampler(settings.worker, journal)
         self._file: FileRun | None = None
         self._bad = 0
@@ -148,21 +155,34 @@ class WorkerPlugin:
         items = self._collect(session, command)
         self._sampler.watch_pool()  # importing the file may have brought it
         self._file.collected(items)
-        left = [item for item in items if self._file.id_of(item) not in command.skip]
-        for position, item in enumerate(left):
-            if self._must_stop():
-                break
-            following = left[position + 1] if position + 1 < len(left) else None
-            self._run_test(session, item, following)
+        self._run_rounds(session, items, command)
         if self._must_stop():
             self._tear_down(session)
         items.clear()
-        left.clear()
         session.items = []
         forget_fixtures(session, Path(command.path))
         self._file.end()
         self._bad += self._file.bad
         self._file = self._sampler.path = None
+
+    def _run_rounds(self, session: pytest.Session, items: list[Any], command: RunFile) -> None:
+        """All tests once, or as often as `--repeat` and `--reruns` say and a test needs it."""
+        assert self._file is not None
+        by_name = {self._file.id_of(item): item for item in items}
+        ran = {test: Ran(Turn(*turn), bad) for test, *turn, bad in command.ran}
+        first = True
+        while not self._must_stop() and (batch := self._rounds.batch(by_name, ran)):
+            turn, tests = batch
+            if not first:
+                self._file.again()
+            first = False
+            for test, following in zip(tests, (*tests[1:], None), strict=True):
+                if self._must_stop():
+                    return
+                good = self._run_test(session, by_name[test], by_name.get(following or ""), turn)
+                ran[test] = Ran(turn, not good)
+                if not good and self._rounds.following(ran[test]) != (turn[0], turn[1] + 1):
+                    self._file.bad += 1  # it gets no further attempt
 
     def _collect(self, session: pytest.Session, command: RunFile) -> list[Any]:
         """The file's tests, after -k and markers; a trouble is already in the journal."""
@@ -178,18 +198,23 @@ class WorkerPlugin:
                 return []
         return list(session.items)
 
-    def _run_test(self, session: pytest.Session, item: Any, following: Any) -> None:
-        """One test. With nothing following, the fixtures of the whole file are torn down."""
+    def _run_test(self, session: pytest.Session, item: Any, following: Any, turn: Turn) -> bool:
+        """One test; whether it went well. With nothing following, the fixtures of the whole
+        file are torn down."""
         assert self._file is not None
-        self._file.test_starts(item)
+        if turn != Turn():
+            fresh_instance(item)
+        self._file.test_starts(item, turn)
         try:
             item.config.hook.pytest_runtest_protocol(item=item, nextitem=following)
         except (Exception, SystemExit, KeyboardInterrupt, pytest.exit.Exception) as error:  # noqa: BLE001
             self._file.interrupted_by(_said(error))
             self._tear_down(session)
-        if not self._file.test_ends() and (trouble := broken_accelerator()):
+        good = self._file.test_ends()
+        if not good and (trouble := broken_accelerator()):
             self._file.worker_spent(trouble)
             os._exit(SPENT)
+        return good
 
     def _tear_down(self, session: pytest.Session) -> None:
         """End all fixtures, where the last test could not know that it was the last."""

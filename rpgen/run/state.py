@@ -7,7 +7,7 @@
   runs/20261123-050312-4711/
     journal.jsonl       every event
     report.json         the JSON report, once the run has ended
-    worker.log          what the worker printed, bounded
+    worker.log          what the worker printed, bounded; worker-slot-1.log of the next slot
     worker-1.stack      the stacks of a worker that crashed or hung
 ```
 """
@@ -45,7 +45,14 @@ class RunFolder:
 
     @property
     def log(self) -> Path:
-        return self.path / "worker.log"
+        return self.log_of(0)
+
+    def log_of(self, slot: int) -> Path:
+        """What the workers of one slot print."""
+        return self.path / (f"worker-slot-{slot}.log" if slot else "worker.log")
+
+    def logs(self) -> list[Path]:
+        return sorted(self.path.glob("worker*.log"))
 
     def stack(self, worker: int) -> Path:
         return self.path / f"worker-{worker}.stack"

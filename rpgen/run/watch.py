@@ -6,7 +6,20 @@ from dataclasses import dataclass, field
 
 from rpgen.run import events
 from rpgen.run.channel import RunFile
-from rpgen.run.engines import WorkerHandle
+from rpgen.run.engines.interface import Slot, WorkerHandle
+from rpgen.run.rounds import Turn
+
+
+@dataclass(frozen=True)
+class At:
+    """What a worker was at, at one time."""
+
+    path: str | None
+    test: str | None
+    turn: Turn
+    doing: str
+    file_since: float
+    output_from: int
 
 
 @dataclass
@@ -18,6 +31,7 @@ class Watched:
 
     number: int
     handle: WorkerHandle
+    slot: Slot = field(default_factory=lambda: Slot(0))
     oom_kills: int | None = None
     late_conftest: bool = False
     clock: Callable[[], float] = time.monotonic
@@ -31,9 +45,17 @@ class Watched:
     test: str | None = None
     collecting: bool = False
     output_from: int = 0
+    turn: Turn = field(default_factory=Turn)
 
     def __post_init__(self) -> None:
         self.since = self.file_since = self.clock()
+
+    def concerns(self, event: events.Event) -> bool:
+        """Whether an event is about this worker: it names it, or the file that it is at."""
+        worker = getattr(event, "worker", None)
+        if worker is not None:
+            return bool(worker == self.number)
+        return self.path is not None and getattr(event, "path", None) == self.path
 
     def note(self, event: events.Event) -> None:
         match event:
@@ -41,13 +63,14 @@ class Watched:
                 self.ready = True
             case events.FileStarted():
                 self.path, self.test, self.collecting = event.path, None, True
-                self.file_since = self.clock()
+                self.file_since, self.turn = self.clock(), Turn()
             case events.Collected():
                 self.collecting = False
             case events.TestStarted():
                 self.test, self.output_from = event.test, event.output_from
+                self.turn = Turn(event.round, event.attempt)
             case events.TestEnded():
-                self.test = None
+                self.test, self.turn = None, Turn()
             case events.WorkerSpent():
                 self.spent = event.message
             case events.FileEnded():
@@ -57,6 +80,9 @@ class Watched:
             case _:
                 return
         self.since = self.clock()
+
+    def at(self) -> At:
+        return At(self.path, self.test, self.turn, self.doing, self.file_since, self.output_from)
 
     @property
     def doing(self) -> str:

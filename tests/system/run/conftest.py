@@ -50,7 +50,7 @@ class Ran:
 
     def processes(self) -> list[int]:
         """Processes of this run that are still there (Linux)."""
-        mark = f"RPGEN_WORKER={self.state.name}-".encode()
+        mark = f"RPGEN_WORKER={self.state.name}:".encode()
         return [pid for pid, environment in environments() if mark in environment]
 
 

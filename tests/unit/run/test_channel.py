@@ -9,7 +9,7 @@ from rpgen.run.channel import Command, Exit, RunFile, Settings, decode, encode
     "command",
     [
         Exit(),
-        RunFile("/a/ü\n\udcff.py", "ü", ("C::t",), ("ü::C::u",), True, ("vision:m",)),
+        RunFile("/a/ü\n\udcff.py", "ü", ("C::t",), (("ü::C::u", 1, 2, True),), True, ("vision:m",)),
         RunFile("/a.py", "a.py"),
     ],
 )
@@ -20,5 +20,5 @@ def test_a_command_is_one_line(command: Command) -> None:
 
 
 def test_settings() -> None:
-    settings = Settings(1, 2, "j", "l", "s", "c", ("/a", "/b"), keyword="x and y")
+    settings = Settings("r", 1, 2, "j", "l", "s", "c", ("/a", "/b"), keyword="x and y")
     assert Settings.from_json(settings.to_json()) == settings
