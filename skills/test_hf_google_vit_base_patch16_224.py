@@ -25,6 +25,7 @@ HARDWARE_PREFERENCES = {
     "precision": None,
 }
 CLEANUP_AGE_MINUTES = 0.5
+PRECISIONS = ("bf16", "fp16")
 IMAGES = [example_image(seed=seed) for seed in range(3)]
 
 
@@ -57,6 +58,10 @@ class TestGoogleVitBasePatch16224(unittest.TestCase):
         inputs = self.image_processor(images=images, return_tensors="pt")
         return inputs.to(self.model.device, self.model.dtype)
 
+    def example(self):
+        """Three different pictures."""
+        return self.encode(IMAGES)
+
     def forward(self, inputs):
         with torch.inference_mode():
             return self.model(**inputs)
@@ -65,13 +70,12 @@ class TestGoogleVitBasePatch16224(unittest.TestCase):
         """Every weight was in the checkpoint and is a finite number."""
         checks.assert_whole(self.model)
 
-    def test_model_is_on_its_device(self):
-        """All of the model is on one device, ready to use and not in training mode."""
-        checks.assert_on_device(self.model, self.model.device)
-        self.assertFalse(self.model.training, "the model is in training mode")
+    def test_model_is_ready(self):
+        """All of it is on one device, and no part of it in training mode."""
+        checks.assert_ready(self.model)
 
     def test_outputs_have_the_right_shape_and_are_finite(self):
-        outputs = self.forward(self.encode(IMAGES))
+        outputs = self.forward(self.example())
         checks.assert_finite(outputs)
         batch = len(IMAGES)
         checks.assert_shape(
@@ -80,27 +84,60 @@ class TestGoogleVitBasePatch16224(unittest.TestCase):
             "logits",
         )
 
-    def test_same_input_gives_same_output(self):
-        """Two runs on one input agree: dropout is off, nothing is carried over."""
-        inputs = self.encode(IMAGES)
-        first = self.forward(inputs).logits
-        second = self.forward(inputs).logits
-        checks.assert_close(second, first, "the second run", self.model)
-
     def test_an_image_alone_equals_itself_in_a_batch(self):
         """Its neighbours in the batch do not change what an image gives."""
-        together = self.forward(self.encode(IMAGES)).logits
+        together = self.forward(self.example()).logits
         for row, image in enumerate(IMAGES):
             alone = self.forward(self.encode([image])).logits[0]
             checks.assert_close(together[row], alone, f"image {row}", self.model)
 
-    def test_the_image_matters(self):
-        """Another image gives another result."""
-        checks.assert_different(
-            self.forward(self.encode(IMAGES[:1])).logits,
-            self.forward(self.encode(IMAGES[1:2])).logits,
-            "another image",
+    def test_every_part_of_the_image_matters(self):
+        """Each channel and each quarter of the picture changes the result."""
+        image = self.encode(IMAGES[:1])
+        checks.assert_every_part_matters(self.model, image, "pixel_values")
+
+    def test_image_processor_reads_colours_and_sizes(self):
+        """Red is red, dark is dark, and the size is one that the model takes."""
+        checks.assert_reads_images(self.image_processor, self.model)
+
+    def test_image_processor_is_that_of_the_checkpoint(self):
+        """A second load and a saved copy give the same pixels."""
+        checks.assert_part_agrees(
+            self.image_processor, CHECKPOINT.load_image_processor, images=IMAGES
         )
+
+    def test_same_input_gives_same_output(self):
+        """Dropout is off, no run shows in another, and inputs stay as they were."""
+        inputs = self.example()
+        other = self.encode(IMAGES[::-1])
+        checks.assert_repeatable(self.forward, inputs, other, self.model)
+
+    def test_a_run_leaves_nothing_behind(self):
+        """Tensors are freed; torch's switches and random numbers stay as they were."""
+        inputs = self.example()
+        checks.assert_leaves_torch_alone(self.forward, inputs)
+        checks.assert_keeps_no_memory(self.forward, inputs)
+
+    def test_a_fresh_copy_on_the_cpu_agrees(self):
+        """A second load has the same weights and gives the same result."""
+        checks.assert_agrees_with_fresh_copy(self.model, CHECKPOINT, self.example())
+
+    def test_saving_and_loading_changes_nothing(self):
+        checks.assert_survives_saving(self.model, self.example())
+
+    def test_every_layer_shows_its_states(self):
+        """As many hidden states and attentions as the configuration has layers."""
+        checks.assert_promised_outputs(self.model, self.example())
+
+    def test_attention_implementations_agree(self):
+        """Fused attention gives what attention step by step gives."""
+        checks.assert_attention_implementations_agree(self.model, self.example())
+
+    def test_half_precision_is_finite_and_close(self):
+        checks.assert_half_precision_is_close(self.model, self.example(), PRECISIONS)
+
+    def test_gradients_reach_every_stack_of_layers(self):
+        checks.assert_gradients_arrive(self.model, self.example())
 
 
 def main():
@@ -114,4 +151,4 @@ def main():
 if __name__ == "__main__":
     sys.exit(main())
 
-# rpgen:signature 0d3bba530fd83e0e
+# rpgen:signature fa3f458259728a61

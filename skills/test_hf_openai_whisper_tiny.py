@@ -25,6 +25,7 @@ HARDWARE_PREFERENCES = {
     "precision": None,
 }
 CLEANUP_AGE_MINUTES = 0.5
+PRECISIONS = ("bf16", "fp16")
 NEW_TOKENS = 8
 TASK_TOKENS = 4  # start, language, task and timestamps may stand before the text
 TRANSCRIPT = "The lamp was lit."
@@ -72,6 +73,16 @@ class TestOpenaiWhisperTiny(unittest.TestCase):
         inputs["labels"] = spoken["input_ids"]
         return inputs.to(self.model.device, self.model.dtype)
 
+    def example(self):
+        """The inputs for the checks that need any."""
+        return self.encode(self.sounds)
+
+    def speech_and_text(self):
+        """One sound, and the transcript as what the decoder has written so far."""
+        inputs = self.encode(self.sounds[:1])
+        inputs["decoder_input_ids"] = inputs.pop("labels")
+        return inputs
+
     def forward(self, inputs):
         with torch.inference_mode():
             return self.model(**inputs)
@@ -80,13 +91,12 @@ class TestOpenaiWhisperTiny(unittest.TestCase):
         """Every weight was in the checkpoint and is a finite number."""
         checks.assert_whole(self.model)
 
-    def test_model_is_on_its_device(self):
-        """All of the model is on one device, ready to use and not in training mode."""
-        checks.assert_on_device(self.model, self.model.device)
-        self.assertFalse(self.model.training, "the model is in training mode")
+    def test_model_is_ready(self):
+        """All of it is on one device, and no part of it in training mode."""
+        checks.assert_ready(self.model)
 
     def test_outputs_have_the_right_shape_and_are_finite(self):
-        inputs = self.encode(self.sounds)
+        inputs = self.example()
         outputs = self.forward(inputs)
         checks.assert_finite(outputs)
         batch = len(self.sounds)
@@ -97,38 +107,94 @@ class TestOpenaiWhisperTiny(unittest.TestCase):
             "logits",
         )
 
-    def test_same_input_gives_same_output(self):
-        """Two runs on one input agree: dropout is off, nothing is carried over."""
-        inputs = self.encode(self.sounds)
-        first = self.forward(inputs).logits
-        second = self.forward(inputs).logits
-        checks.assert_close(second, first, "the second run", self.model)
-
     def test_a_sound_alone_equals_itself_in_a_batch(self):
         """Its neighbours in the batch do not change what a sound gives."""
-        together = self.forward(self.encode(self.sounds)).logits
+        together = self.forward(self.example()).logits
         for row, sound in enumerate(self.sounds):
             alone = self.forward(self.encode([sound])).logits[0]
             checks.assert_close(together[row], alone, f"sound {row}", self.model)
 
-    def test_the_sound_matters(self):
-        """Another sound gives another result."""
-        checks.assert_different(
-            self.forward(self.encode(self.sounds[:1])).logits,
-            self.forward(self.encode(self.sounds[1:])).logits,
-            "another sound",
+    def test_every_part_of_the_sound_matters(self):
+        """Each quarter of it changes the result."""
+        sound = self.encode(self.sounds[:1])
+        checks.assert_every_part_matters(self.model, sound, self.model.main_input_name)
+
+    def test_feature_extractor_tells_sounds_apart(self):
+        checks.assert_reads_sounds(self.feature_extractor, self.sounds)
+
+    def test_feature_extractor_is_that_of_the_checkpoint(self):
+        """A second load and a saved copy give the same features."""
+        checks.assert_part_agrees(
+            self.feature_extractor,
+            CHECKPOINT.load_feature_extractor,
+            raw_speech=self.sounds,
+            sampling_rate=self.feature_extractor.sampling_rate,
         )
 
-    def test_generation_is_greedy_and_keeps_its_limit(self):
-        """Two transcripts agree; no more tokens than allowed."""
-        features = self.encode(self.sounds)
-        del features["labels"]
-        first, second = (
-            self.model.generate(**features, max_new_tokens=NEW_TOKENS, do_sample=False)
-            for _ in range(2)
+    def test_tokenizer_fits_the_model(self):
+        """Its ids have embeddings, texts come back, padding is masked."""
+        checks.assert_tokenizer_fits(self.tokenizer, self.model)
+        checks.assert_round_trip(self.tokenizer, [TRANSCRIPT])
+        checks.assert_pads_and_truncates(self.tokenizer, [TRANSCRIPT])
+
+    def test_tokenizer_is_that_of_the_checkpoint(self):
+        """A second load and a saved copy give the same tokens."""
+        checks.assert_part_agrees(
+            self.tokenizer, CHECKPOINT.load_tokenizer, text=[TRANSCRIPT], padding=True
         )
-        self.assertEqual(first.tolist(), second.tolist())
-        self.assertLessEqual(first.shape[1], TASK_TOKENS + NEW_TOKENS)
+
+    def test_the_future_does_not_leak(self):
+        """What follows a position of the transcript changes nothing before it."""
+        checks.assert_no_look_ahead(
+            self.model, self.speech_and_text(), "decoder_input_ids"
+        )
+
+    def test_the_cache_changes_nothing(self):
+        """Written piece by piece, the transcript gives what it gives as a whole."""
+        checks.assert_cache_agrees(
+            self.model, self.speech_and_text(), "decoder_input_ids"
+        )
+
+    def test_generation_is_greedy_and_keeps_its_limits(self):
+        """Twice the same; no more tokens than allowed, none after an end token."""
+        features = self.example()
+        del features["labels"]
+        checks.assert_generates(self.model, features, NEW_TOKENS, TASK_TOKENS)
+        checks.assert_generation_ends(self.model, features, NEW_TOKENS)
+        checks.assert_generation_ignores_cache(self.model, features, NEW_TOKENS)
+
+    def test_same_input_gives_same_output(self):
+        """Dropout is off, no run shows in another, and inputs stay as they were."""
+        inputs = self.example()
+        other = self.encode(self.sounds[::-1])
+        checks.assert_repeatable(self.forward, inputs, other, self.model)
+
+    def test_a_run_leaves_nothing_behind(self):
+        """Tensors are freed; torch's switches and random numbers stay as they were."""
+        inputs = self.example()
+        checks.assert_leaves_torch_alone(self.forward, inputs)
+        checks.assert_keeps_no_memory(self.forward, inputs)
+
+    def test_a_fresh_copy_on_the_cpu_agrees(self):
+        """A second load has the same weights and gives the same result."""
+        checks.assert_agrees_with_fresh_copy(self.model, CHECKPOINT, self.example())
+
+    def test_saving_and_loading_changes_nothing(self):
+        checks.assert_survives_saving(self.model, self.example())
+
+    def test_every_layer_shows_its_states(self):
+        """As many hidden states and attentions as the configuration has layers."""
+        checks.assert_promised_outputs(self.model, self.example())
+
+    def test_attention_implementations_agree(self):
+        """Fused attention gives what attention step by step gives."""
+        checks.assert_attention_implementations_agree(self.model, self.example())
+
+    def test_half_precision_is_finite_and_close(self):
+        checks.assert_half_precision_is_close(self.model, self.example(), PRECISIONS)
+
+    def test_gradients_reach_every_stack_of_layers(self):
+        checks.assert_gradients_arrive(self.model, self.example())
 
 
 def main():
@@ -140,4 +206,4 @@ def main():
 if __name__ == "__main__":
     sys.exit(main())
 
-# rpgen:signature b6b290133e8a1da5
+# rpgen:signature 2058e4722ecb3116

@@ -24,6 +24,7 @@ HARDWARE_PREFERENCES = {
     "precision": None,
 }
 CLEANUP_AGE_MINUTES = 0.5
+PRECISIONS = ("bf16",)
 NEW_TOKENS = 8
 SOURCES = [
     "The old lighthouse had been dark for years, until one evening its lamp was lit.",
@@ -67,15 +68,15 @@ class TestT5Small(unittest.TestCase):
             texts, padding=True, padding_side="right", return_tensors="pt"
         ).to(self.model.device)
 
-    def generate(self, texts, **options):
-        """Greedy continuation, prompt included where the model repeats it."""
-        inputs = self.tokenizer(
-            texts, padding=True, padding_side="left", return_tensors="pt"
-        ).to(self.model.device)
-        with torch.inference_mode():
-            return self.model.generate(
-                **inputs, max_new_tokens=NEW_TOKENS, do_sample=False, **options
-            )
+    def source_and_target(self, source, target):
+        """One pair, the target as what the decoder has written so far."""
+        ids = self.encode([target])["input_ids"]
+        return {**self.encode([source]), "decoder_input_ids": ids}
+
+    def example(self):
+        """Sources of different length, padded, and a target for each."""
+        labels = self.encode(TARGETS)["input_ids"]
+        return {**self.encode(SOURCES), "labels": labels}
 
     def forward(self, inputs):
         with torch.inference_mode():
@@ -85,26 +86,17 @@ class TestT5Small(unittest.TestCase):
         """Every weight was in the checkpoint and is a finite number."""
         checks.assert_whole(self.model)
 
-    def test_model_is_on_its_device(self):
-        """All of the model is on one device, ready to use and not in training mode."""
-        checks.assert_on_device(self.model, self.model.device)
-        self.assertFalse(self.model.training, "the model is in training mode")
+    def test_model_is_ready(self):
+        """All of it is on one device, and no part of it in training mode."""
+        checks.assert_ready(self.model)
 
     def test_outputs_have_the_right_shape_and_are_finite(self):
-        labels = self.encode(TARGETS)["input_ids"]
-        outputs = self.forward({**self.encode(SOURCES), "labels": labels})
+        inputs = self.example()
+        outputs = self.forward(inputs)
         checks.assert_finite(outputs)
-        batch, length = labels.shape
+        batch, length = inputs["labels"].shape
         vocabulary = self.model.config.get_text_config().vocab_size
         checks.assert_shape(outputs.logits, (batch, length, vocabulary), "logits")
-
-    def test_same_input_gives_same_output(self):
-        """Two runs on one input agree: dropout is off, nothing is carried over."""
-        labels = self.encode(TARGETS)["input_ids"]
-        inputs = {**self.encode(SOURCES), "labels": labels}
-        first = self.forward(inputs).logits
-        second = self.forward(inputs).logits
-        checks.assert_close(second, first, "the second run", self.model)
 
     def test_a_source_alone_equals_itself_in_a_padded_batch(self):
         """Neither its neighbours nor its padding change what a source gives."""
@@ -115,31 +107,78 @@ class TestT5Small(unittest.TestCase):
             alone = self.forward({**self.encode([source]), "labels": labels}).logits[0]
             checks.assert_close(together[row], alone, repr(source), self.model)
 
-    def test_the_source_matters(self):
-        """The decoder listens to the encoder: another source, another result."""
-        labels = self.encode([TARGETS[0]])["input_ids"]
-        first, second = (
-            self.forward({**self.encode([source]), "labels": labels}).logits
-            for source in SOURCES[:2]
-        )
-        checks.assert_different(first, second, "another source")
+    def test_every_word_of_source_and_target_matters(self):
+        """The decoder listens to the encoder, and to what it has written."""
+        pair = self.source_and_target(SOURCES[0], TARGETS[0])
+        checks.assert_every_token_matters(self.model, pair)
+        checks.assert_every_token_matters(self.model, pair, "decoder_input_ids")
 
     def test_the_future_does_not_leak(self):
         """What follows a position of the target changes nothing before it."""
-        source = self.encode([SOURCES[0]])
-        labels = self.encode([TARGETS[0]])["input_ids"]
-        changed = labels.clone()
-        changed[:, -2] = labels[:, 0]
-        before = self.forward({**source, "labels": labels}).logits[:, :-1]
-        after = self.forward({**source, "labels": changed}).logits[:, :-1]
-        checks.assert_close(after, before, "positions before the change", self.model)
+        pair = self.source_and_target(SOURCES[0], TARGETS[0])
+        checks.assert_no_look_ahead(self.model, pair, "decoder_input_ids")
 
-    def test_generation_is_greedy_and_keeps_its_limit(self):
-        """Two runs agree, with the cache and without; no more tokens than allowed."""
-        tokens = self.generate(SOURCES)
-        self.assertLessEqual(tokens.shape[1], NEW_TOKENS + 1)  # and the start token
-        again = self.generate(SOURCES, use_cache=False)
-        self.assertEqual(tokens.tolist(), again.tolist())
+    def test_the_cache_changes_nothing(self):
+        """Written piece by piece, the target gives what it gives as a whole."""
+        pair = self.source_and_target(SOURCES[0], TARGETS[0])
+        checks.assert_cache_agrees(self.model, pair, "decoder_input_ids")
+
+    def test_tokenizer_fits_the_model(self):
+        """Its ids have embeddings, texts come back, padding is masked."""
+        checks.assert_tokenizer_fits(self.tokenizer, self.model)
+        checks.assert_round_trip(self.tokenizer, SOURCES)
+        checks.assert_pads_and_truncates(self.tokenizer, SOURCES)
+
+    def test_tokenizer_is_that_of_the_checkpoint(self):
+        """A second load and a saved copy give the same tokens."""
+        checks.assert_part_agrees(
+            self.tokenizer, CHECKPOINT.load_tokenizer, text=SOURCES, padding=True
+        )
+
+    def test_generation_is_greedy_and_keeps_its_limits(self):
+        """Twice the same; no more tokens than allowed, none after an end token."""
+        sources = self.encode(SOURCES)
+        checks.assert_generates(self.model, sources, NEW_TOKENS)
+        checks.assert_generation_ends(self.model, self.encode(SOURCES[:1]), NEW_TOKENS)
+        checks.assert_generation_ignores_cache(self.model, sources, NEW_TOKENS)
+
+    def test_generation_does_not_depend_on_the_batch(self):
+        checks.assert_generation_ignores_padding(
+            self.model, self.encode, SOURCES, NEW_TOKENS
+        )
+
+    def test_same_input_gives_same_output(self):
+        """Dropout is off, no run shows in another, and inputs stay as they were."""
+        inputs = self.example()
+        other = {**self.example(), **self.encode(SOURCES[::-1])}
+        checks.assert_repeatable(self.forward, inputs, other, self.model)
+
+    def test_a_run_leaves_nothing_behind(self):
+        """Tensors are freed; torch's switches and random numbers stay as they were."""
+        inputs = self.example()
+        checks.assert_leaves_torch_alone(self.forward, inputs)
+        checks.assert_keeps_no_memory(self.forward, inputs)
+
+    def test_a_fresh_copy_on_the_cpu_agrees(self):
+        """A second load has the same weights and gives the same result."""
+        checks.assert_agrees_with_fresh_copy(self.model, CHECKPOINT, self.example())
+
+    def test_saving_and_loading_changes_nothing(self):
+        checks.assert_survives_saving(self.model, self.example())
+
+    def test_every_layer_shows_its_states(self):
+        """As many hidden states and attentions as the configuration has layers."""
+        checks.assert_promised_outputs(self.model, self.example())
+
+    def test_attention_implementations_agree(self):
+        """Fused attention gives what attention step by step gives."""
+        checks.assert_attention_implementations_agree(self.model, self.example())
+
+    def test_half_precision_is_finite_and_close(self):
+        checks.assert_half_precision_is_close(self.model, self.example(), PRECISIONS)
+
+    def test_gradients_reach_every_stack_of_layers(self):
+        checks.assert_gradients_arrive(self.model, self.example())
 
 
 def main():
@@ -151,4 +190,4 @@ def main():
 if __name__ == "__main__":
     sys.exit(main())
 
-# rpgen:signature 33d8076547ef4c11
+# rpgen:signature 05a96416c7c02560

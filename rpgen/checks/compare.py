@@ -1,10 +1,12 @@
-"""Two tensors: the same within rounding, or clearly not."""
+"""Two tensors, or two whole outputs: the same within rounding, or clearly not."""
 
 import math
+from typing import Any
 
 import torch
 
 from rpgen.checks.model import depth_of
+from rpgen.checks.tensors import named_tensors, place_of
 from rpgen.checks.tolerance import tolerance_for
 
 
@@ -38,7 +40,7 @@ def assert_close(
     worst = float("inf") if bool(broken.any()) else float(difference.max())
     if math.isfinite(worst) and worst <= allowed.absolute:
         return
-    place = _place(broken.int().argmax() if bool(broken.any()) else difference.argmax(), actual)
+    place = place_of(broken.int().argmax() if bool(broken.any()) else difference.argmax(), actual)
     beyond = int((broken | (difference > allowed.absolute)).sum())
     raise AssertionError(
         f"{what}: differs by {worst:.3g} at {list(place)}"
@@ -46,6 +48,24 @@ def assert_close(
         f" {beyond} of {actual.numel()} values are beyond the tolerance"
         f" {allowed.absolute:.3g} = {allowed.origin}"
     )
+
+
+def assert_same(
+    actual: Any,
+    expected: Any,
+    what: str,
+    model: torch.nn.Module | None = None,
+    *,
+    dtype: torch.dtype | None = None,
+) -> None:
+    """Two outputs have the same fields, and each agrees as in `assert_close`."""
+    found, wanted = dict(named_tensors(actual)), dict(named_tensors(expected))
+    if found.keys() != wanted.keys():
+        missing, more = sorted(wanted.keys() - found.keys()), sorted(found.keys() - wanted.keys())
+        raise AssertionError(f"{what}: fields are missing {missing} or too many {more}")
+    for name, tensor in wanted.items():
+        if tensor.numel() or found[name].shape != tensor.shape:
+            assert_close(found[name], tensor, f"{what}: {name}", model, dtype=dtype)
 
 
 def assert_different(first: torch.Tensor, second: torch.Tensor, what: str) -> None:
@@ -65,12 +85,8 @@ def _assert_equal(actual: torch.Tensor, expected: torch.Tensor, what: str) -> No
     wrong = actual.cpu() != expected.cpu()
     if not bool(wrong.any()):
         return
-    place = _place(wrong.int().argmax(), actual)
+    place = place_of(wrong.int().argmax(), actual)
     raise AssertionError(
         f"{what}: {int(wrong.sum())} of {actual.numel()} values differ, first at {list(place)}:"
         f" {actual[place].item()} instead of {expected[place].item()}"
     )
-
-
-def _place(flat: torch.Tensor, tensor: torch.Tensor) -> tuple[int, ...]:
-    return tuple(int(i) for i in torch.unravel_index(flat.cpu(), tensor.shape))

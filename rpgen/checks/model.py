@@ -1,6 +1,7 @@
-"""A loaded model: whole, healthy, and where it should be."""
+"""A loaded model: whole, healthy, ready to use, and where it should be."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import torch
 
@@ -8,7 +9,7 @@ _SHOWN = 5
 
 
 def assert_whole(model: torch.nn.Module) -> None:
-    """Every weight was in the checkpoint, fits, and is a number.
+    """Every weight was in the checkpoint, fits, and is a number; tied weights are one tensor.
 
     Reads the loading report that `Checkpoint.load_model` leaves on the model; models built
     from a configuration have none, and only their values are looked at.
@@ -25,6 +26,35 @@ def assert_whole(model: torch.nn.Module) -> None:
     ]
     if broken:
         raise AssertionError(f"NaN or infinity in the weights: {_some(broken)}")
+    _assert_tied(model)
+
+
+def _assert_tied(model: torch.nn.Module) -> None:
+    """Input and output embeddings are one tensor where the configuration ties them."""
+    config: Any = getattr(model, "config", None)
+    if config is None or not hasattr(model, "get_output_embeddings"):
+        return
+    tied = getattr(config, "tie_word_embeddings", False)
+    inner = config.get_text_config() if hasattr(config, "get_text_config") else config
+    if not (tied and getattr(inner, "tie_word_embeddings", tied)):
+        return
+    output, given = model.get_output_embeddings(), model.get_input_embeddings()
+    first, second = getattr(output, "weight", None), getattr(given, "weight", None)
+    if first is None or second is None or first.shape != second.shape:
+        return
+    if first.data_ptr() != second.data_ptr():
+        raise AssertionError(
+            "the configuration ties the output embeddings to the input embeddings,"
+            " but they are two tensors"
+        )
+
+
+def assert_ready(model: torch.nn.Module) -> None:
+    """All of the model is on one device, and every part of it in evaluation mode."""
+    assert_on_device(model, next(model.parameters()).device)
+    training = [name or "the model itself" for name, m in model.named_modules() if m.training]
+    if training:
+        raise AssertionError(f"in training mode (dropout is on): {_some(training)}")
 
 
 def assert_on_device(model: torch.nn.Module, device: torch.device | str) -> None:

@@ -1,9 +1,11 @@
-"""What a model returns: fields, shapes, finite values."""
+"""What a model returns: fields, shapes, dtypes, finite values."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
+
+from rpgen.checks.tensors import named_tensors, place_of
 
 
 def assert_finite(outputs: Any) -> None:
@@ -13,15 +15,14 @@ def assert_finite(outputs: Any) -> None:
     there is no floating tensor at all is a failure too.
     """
     seen = 0
-    for name, tensor in _named(outputs, "outputs"):
+    for name, tensor in named_tensors(outputs):
         if not tensor.is_floating_point():
             continue
         seen += 1
         finite = torch.isfinite(tensor)
         if not bool(finite.all()):
             wrong = ~finite
-            flat = wrong.int().argmax().cpu()
-            place = [int(i) for i in torch.unravel_index(flat, tensor.shape)]
+            place = list(place_of(wrong.int().argmax(), tensor))
             count = int(wrong.sum())
             raise AssertionError(
                 f"{name}: {count} of {tensor.numel()} values are NaN or infinite, first at {place}"
@@ -32,6 +33,8 @@ def assert_finite(outputs: Any) -> None:
 
 def assert_shape(tensor: torch.Tensor, expected: Sequence[int | None], what: str) -> None:
     """`tensor` has the expected shape; None stands for a size that may be anything."""
+    if not isinstance(tensor, torch.Tensor):
+        raise AssertionError(f"{what} is {tensor!r} and no tensor")
     actual = tuple(tensor.shape)
     fits = len(actual) == len(expected) and all(
         want is None or have == want for have, want in zip(actual, expected, strict=True)
@@ -41,23 +44,29 @@ def assert_shape(tensor: torch.Tensor, expected: Sequence[int | None], what: str
         raise AssertionError(f"{what} has shape {actual} instead of ({wanted})")
 
 
+def assert_dtype(outputs: Any, expected: torch.dtype) -> None:
+    """Every floating tensor of `outputs` is in the dtype that the model computes in.
+
+    float32 is allowed beside a half type: sums and losses are often kept in it.
+    """
+    allowed = {expected, torch.float32} if expected.itemsize < 4 else {expected}
+    for name, tensor in named_tensors(outputs):
+        if tensor.is_floating_point() and tensor.dtype not in allowed:
+            raise AssertionError(f"{name} is in {tensor.dtype}, the model is in {expected}")
+
+
 def main_output(outputs: Any) -> torch.Tensor:
     """The tensor that a model is asked for: its logits, else its first floating tensor."""
     logits = getattr(outputs, "logits", None)
     if isinstance(logits, torch.Tensor):
         return logits
-    for name, tensor in _named(outputs, "outputs"):
+    for name, tensor in named_tensors(outputs):
         if tensor.is_floating_point() and tensor.dim() > 0 and not name.endswith(".loss"):
             return tensor
     raise AssertionError("the outputs hold no floating tensor")
 
 
-def _named(value: Any, name: str) -> Iterator[tuple[str, torch.Tensor]]:
-    if isinstance(value, torch.Tensor):
-        yield name, value
-    elif isinstance(value, Mapping):
-        for key, part in value.items():
-            yield from _named(part, f"{name}.{key}")
-    elif isinstance(value, (list, tuple)):
-        for position, part in enumerate(value):
-            yield from _named(part, f"{name}[{position}]")
+def assert_named_fields(outputs: Any) -> None:
+    """A model's output is a mapping of named fields, as transformers returns by default."""
+    if not isinstance(outputs, Mapping):
+        raise AssertionError(f"the output is a {type(outputs).__name__} without named fields")

@@ -12,6 +12,9 @@ Products are accumulated in fp32 on every backend, so that the half types lose a
 a layer, at its input and its output, while fp32 loses one per term of its long sums.
 """
 
+_WRITTEN = 4.0
+"""Roundings of the largest value itself: a sum around 100 has no digits left for 1e-6."""
+
 
 @dataclass(frozen=True)
 class Tolerance:
@@ -27,7 +30,7 @@ def tolerance_for(reference: torch.Tensor, dtype: torch.dtype, depth: int) -> To
     Errors of layers are independent, so they grow with the square root of the depth. They are
     measured against the spread (standard deviation) of the reference, not against 1: outputs
     of 1e-3 and of 1e3 deserve the same care. A constant reference is measured against its own
-    magnitude.
+    magnitude. Writing a large value down costs a rounding of its own, whatever the spread.
     """
     eps = torch.finfo(dtype).eps
     roundings = _ROUNDINGS.get(dtype, 8.0)
@@ -36,10 +39,12 @@ def tolerance_for(reference: torch.Tensor, dtype: torch.dtype, depth: int) -> To
     spread = float(values.std(unbiased=False)) if values.numel() else 0.0
     if spread == 0.0 and values.numel():
         spread = float(values.abs().max())
-    absolute = eps * roundings * math.sqrt(1 + depth) * spread
+    largest = float(values.abs().max()) if values.numel() else 0.0
+    absolute = eps * (roundings * math.sqrt(1 + depth) * spread + _WRITTEN * largest)
     name = str(dtype).removeprefix("torch.")
     return Tolerance(
         absolute,
         f"{roundings:g} roundings of {name} ({eps:.2g}) x sqrt(1 + {depth} layers)"
-        f" x the spread of the reference {spread:.3g}",
+        f" x the spread of the reference {spread:.3g}"
+        f" + {_WRITTEN:g} of its largest value {largest:.3g}",
     )

@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from rpgen.families import Classification, Family, Subfamily, template_name
+from rpgen.generate.chosen import chosen_checks, half_precisions
+from rpgen.generate.expectations import Expectations, expectations_of
 from rpgen.generate.outputs import OUTPUTS, Output
 from rpgen.hardware.types import TORCH_BACKENDS
 from rpgen.placement.matrix import GUIDE
@@ -51,7 +53,11 @@ class Wishes:
 
 @dataclass(frozen=True)
 class TestPlan:
-    """One test file. Strings are data: the templates print them as literals only."""
+    """One test file. Strings are data: the templates print them as literals only.
+
+    `checks` and `precisions` are of `rpgen.generate.chosen`; a model that `draws` random numbers
+    gives the same output for the same seed only.
+    """
 
     __test__ = False  # pytest: not a test class
 
@@ -70,6 +76,10 @@ class TestPlan:
     cleanup_minutes: float = 0.5
     pooling: str = "mean"
     inputs: tuple[str, ...] = ("text",)
+    checks: frozenset[str] = frozenset()
+    precisions: tuple[str, ...] = ()
+    expects: Expectations = field(default_factory=Expectations)
+    draws: bool = False
 
 
 @dataclass(frozen=True)
@@ -98,6 +108,7 @@ def plan_test(
     auto_class = answer.auto_class or "AutoModel"
     if subfamily is Subfamily.SENTENCE_TRANSFORMER:
         auto_class = "AutoModel"
+    known_kind = family is not None
     return TestPlan(
         file_name=file_name,
         class_name=class_name(file_name),
@@ -114,6 +125,10 @@ def plan_test(
         cleanup_minutes=wishes.cleanup_minutes,
         pooling=known.pooling or "mean",
         inputs=known.inputs or ("text",),
+        checks=chosen_checks(subfamily, answer.model_type, auto_class, known_kind),
+        precisions=half_precisions(subfamily, answer.model_type, known_kind),
+        expects=expectations_of(known.label or model, subfamily),
+        draws=subfamily == Subfamily.TEXT_TO_SPEECH,
     )
 
 

@@ -1,6 +1,7 @@
 """From a plan to the text of a file: strict templates, and a check that the result is Python."""
 
 import ast
+import re
 from pathlib import Path
 
 from jinja2 import ChoiceLoader, Environment, FileSystemLoader, StrictUndefined
@@ -41,8 +42,18 @@ class Renderer:
             text = self._environment.get_template(name).render(plan=plan)
         except (JinjaError, TypeError, UnicodeError) as error:
             raise TemplateError(_describe(error, name)) from error
+        text = evenly_spaced(text)
         _must_be_the_test(text, plan, name)
         return sign(text)
+
+
+def evenly_spaced(text: str) -> str:
+    """Two blank lines before a definition at the left edge, elsewhere one at the most.
+
+    Templates need not care which of their parts are left out.
+    """
+    text = re.sub(r"\n{3,}", "\n\n", text)
+    return re.sub(r"\n\n(?=(?:class|def|if|@)\b)", "\n\n\n", text)
 
 
 def _describe(error: Exception, name: str) -> str:

@@ -24,12 +24,15 @@ HARDWARE_PREFERENCES = {
     "precision": None,
 }
 CLEANUP_AGE_MINUTES = 0.5
+PRECISIONS = ("bf16", "fp16")
 NEW_TOKENS = 8
 PROMPTS = [
     "The old lighthouse had been dark for years, until one evening its lamp was lit.",
     "Rain again.",
     "She sells fresh bread at the market every Saturday.",
 ]
+LIKELIER = "The cat slept on the mat."
+SHUFFLED = "On cat the mat slept the."
 
 
 class TestName(unittest.TestCase):
@@ -56,21 +59,24 @@ class TestName(unittest.TestCase):
         print(f"Resource pool stats: {cls.pool.summary()}")
         cls.pool.cleanup_unused_resources(max_age_minutes=CLEANUP_AGE_MINUTES)
 
-    def encode(self, texts):
-        """Token ids and attention mask of `texts`, padded on the right."""
+    def encode(self, texts, side="right"):
+        """Token ids and attention mask of `texts`, padded on one side."""
         return self.tokenizer(
-            texts, padding=True, padding_side="right", return_tensors="pt"
+            texts, padding=True, padding_side=side, return_tensors="pt"
         ).to(self.model.device)
 
-    def generate(self, texts, **options):
-        """Greedy continuation, prompt included where the model repeats it."""
-        inputs = self.tokenizer(
-            texts, padding=True, padding_side="left", return_tensors="pt"
-        ).to(self.model.device)
-        with torch.inference_mode():
-            return self.model.generate(
-                **inputs, max_new_tokens=NEW_TOKENS, do_sample=False, **options
-            )
+    def encode_to_continue(self, texts):
+        """Padded on the left: what is written next follows on the right."""
+        return self.encode(texts, side="left")
+
+    def loss(self, text):
+        """How unlikely the model finds `text`: lower is likelier."""
+        inputs = self.encode([text])
+        return float(self.forward({**inputs, "labels": inputs["input_ids"]}).loss)
+
+    def example(self):
+        """Prompts of different length, padded."""
+        return self.encode(PROMPTS)
 
     def forward(self, inputs):
         with torch.inference_mode():
@@ -80,53 +86,102 @@ class TestName(unittest.TestCase):
         """Every weight was in the checkpoint and is a finite number."""
         checks.assert_whole(self.model)
 
-    def test_model_is_on_its_device(self):
-        """All of the model is on one device, ready to use and not in training mode."""
-        checks.assert_on_device(self.model, self.model.device)
-        self.assertFalse(self.model.training, "the model is in training mode")
+    def test_model_is_ready(self):
+        """All of it is on one device, and no part of it in training mode."""
+        checks.assert_ready(self.model)
 
     def test_outputs_have_the_right_shape_and_are_finite(self):
-        inputs = self.encode(PROMPTS)
+        inputs = self.example()
         outputs = self.forward(inputs)
         checks.assert_finite(outputs)
         batch, length = inputs["input_ids"].shape
         vocabulary = self.model.config.get_text_config().vocab_size
         checks.assert_shape(outputs.logits, (batch, length, vocabulary), "logits")
 
-    def test_same_input_gives_same_output(self):
-        """Two runs on one input agree: dropout is off, nothing is carried over."""
-        inputs = self.encode(PROMPTS)
-        first = self.forward(inputs).logits
-        second = self.forward(inputs).logits
-        checks.assert_close(second, first, "the second run", self.model)
-
     def test_a_prompt_alone_equals_itself_in_a_padded_batch(self):
         """Neither its neighbours nor its padding change what a prompt gives."""
-        together = self.forward(self.encode(PROMPTS)).logits
+        together = self.forward(self.example()).logits
         for row, prompt in enumerate(PROMPTS):
             alone = self.forward(self.encode([prompt])).logits[0]
             checks.assert_close(
                 together[row, : len(alone)], alone, repr(prompt), self.model
             )
 
+    def test_every_word_and_its_place_matter(self):
+        """Another word, or two words in turned order, changes what comes after."""
+        checks.assert_every_token_matters(self.model, self.encode(PROMPTS[:1]))
+
     def test_the_future_does_not_leak(self):
         """What follows a position changes nothing before it."""
-        tokens = self.encode([PROMPTS[0]])["input_ids"]
-        changed = tokens.clone()
-        changed[:, -1] = tokens[:, 0]
-        before = self.forward({"input_ids": tokens}).logits[:, :-1]
-        after = self.forward({"input_ids": changed}).logits[:, :-1]
-        checks.assert_close(after, before, "positions before the change", self.model)
+        checks.assert_no_look_ahead(self.model, self.encode(PROMPTS[:1]))
 
-    def test_generation_is_greedy_and_keeps_its_limit(self):
-        """Two runs agree, with the cache and without; no more tokens than allowed."""
-        prompt = self.encode([PROMPTS[0]])["input_ids"]
-        tokens = self.generate([PROMPTS[0]])
-        self.assertEqual(tokens[:, : prompt.shape[1]].tolist(), prompt.tolist())
-        self.assertGreater(tokens.shape[1], prompt.shape[1])
-        self.assertLessEqual(tokens.shape[1], prompt.shape[1] + NEW_TOKENS)
-        again = self.generate([PROMPTS[0]], use_cache=False)
-        self.assertEqual(tokens.tolist(), again.tolist())
+    def test_the_cache_changes_nothing(self):
+        """Read piece by piece, a prompt gives what it gives as a whole."""
+        checks.assert_cache_agrees(self.model, self.encode(PROMPTS[:1]))
+
+    def test_tokenizer_fits_the_model(self):
+        """Its ids have embeddings, texts come back, padding is masked."""
+        checks.assert_tokenizer_fits(self.tokenizer, self.model)
+        checks.assert_round_trip(self.tokenizer, PROMPTS)
+        checks.assert_pads_and_truncates(self.tokenizer, PROMPTS)
+
+    def test_tokenizer_is_that_of_the_checkpoint(self):
+        """A second load and a saved copy give the same tokens."""
+        checks.assert_part_agrees(
+            self.tokenizer, CHECKPOINT.load_tokenizer, text=PROMPTS, padding=True
+        )
+
+    def test_generation_is_greedy_and_keeps_its_limits(self):
+        """Twice the same; no more tokens than allowed, none after an end token."""
+        prompt = self.encode(PROMPTS[:1])
+        checks.assert_generates(self.model, prompt, NEW_TOKENS)
+        checks.assert_generation_ends(self.model, prompt, NEW_TOKENS)
+        checks.assert_generation_ignores_cache(self.model, prompt, NEW_TOKENS)
+
+    def test_generation_does_not_depend_on_the_batch(self):
+        """A prompt is continued in a padded batch as it is alone."""
+        checks.assert_generation_ignores_padding(
+            self.model, self.encode_to_continue, PROMPTS, NEW_TOKENS
+        )
+
+    def test_a_sentence_is_likelier_than_its_words_shuffled(self):
+        weights = CHECKPOINT.choice()
+        if weights.kind != "pretrained":
+            self.skipTest(f"only trained weights know language: {weights.reason}")
+        self.assertLess(self.loss(LIKELIER), self.loss(SHUFFLED))
+
+    def test_same_input_gives_same_output(self):
+        """Dropout is off, no run shows in another, and inputs stay as they were."""
+        inputs = self.example()
+        other = self.encode(PROMPTS[1:])
+        checks.assert_repeatable(self.forward, inputs, other, self.model)
+
+    def test_a_run_leaves_nothing_behind(self):
+        """Tensors are freed; torch's switches and random numbers stay as they were."""
+        inputs = self.example()
+        checks.assert_leaves_torch_alone(self.forward, inputs)
+        checks.assert_keeps_no_memory(self.forward, inputs)
+
+    def test_a_fresh_copy_on_the_cpu_agrees(self):
+        """A second load has the same weights and gives the same result."""
+        checks.assert_agrees_with_fresh_copy(self.model, CHECKPOINT, self.example())
+
+    def test_saving_and_loading_changes_nothing(self):
+        checks.assert_survives_saving(self.model, self.example())
+
+    def test_every_layer_shows_its_states(self):
+        """As many hidden states and attentions as the configuration has layers."""
+        checks.assert_promised_outputs(self.model, self.example())
+
+    def test_attention_implementations_agree(self):
+        """Fused attention gives what attention step by step gives."""
+        checks.assert_attention_implementations_agree(self.model, self.example())
+
+    def test_half_precision_is_finite_and_close(self):
+        checks.assert_half_precision_is_close(self.model, self.example(), PRECISIONS)
+
+    def test_gradients_reach_every_stack_of_layers(self):
+        checks.assert_gradients_arrive(self.model, self.example())
 
 
 def main():
@@ -138,4 +193,4 @@ def main():
 if __name__ == "__main__":
     sys.exit(main())
 
-# rpgen:signature 50ddc68cc7df51fa
+# rpgen:signature 2c2e5ba268fc7bbc

@@ -49,6 +49,10 @@ class TestName(unittest.TestCase):
         """Inputs of every kind that the model takes, from a seed."""
         return example_inputs(self.model, seed=seed)
 
+    def example(self):
+        """The inputs for the checks that need any."""
+        return self.encode(0)
+
     def forward(self, inputs):
         with torch.inference_mode():
             return self.model(**inputs)
@@ -57,20 +61,12 @@ class TestName(unittest.TestCase):
         """Every weight was in the checkpoint and is a finite number."""
         checks.assert_whole(self.model)
 
-    def test_model_is_on_its_device(self):
-        """All of the model is on one device, ready to use and not in training mode."""
-        checks.assert_on_device(self.model, self.model.device)
-        self.assertFalse(self.model.training, "the model is in training mode")
+    def test_model_is_ready(self):
+        """All of it is on one device, and no part of it in training mode."""
+        checks.assert_ready(self.model)
 
     def test_outputs_are_finite(self):
-        checks.assert_finite(self.forward(self.encode(0)))
-
-    def test_same_input_gives_same_output(self):
-        """Two runs on one input agree: dropout is off, nothing is carried over."""
-        inputs = self.encode(0)
-        first = checks.main_output(self.forward(inputs))
-        second = checks.main_output(self.forward(inputs))
-        checks.assert_close(second, first, "the second run", self.model)
+        checks.assert_finite(self.forward(self.example()))
 
     def test_the_input_matters(self):
         """Another input gives another result."""
@@ -79,6 +75,25 @@ class TestName(unittest.TestCase):
             checks.main_output(self.forward(self.encode(1))),
             "another input",
         )
+
+    def test_same_input_gives_same_output(self):
+        """Dropout is off, no run shows in another, and inputs stay as they were."""
+        inputs = self.example()
+        other = self.encode(1)
+        checks.assert_repeatable(self.forward, inputs, other, self.model)
+
+    def test_a_run_leaves_nothing_behind(self):
+        """Tensors are freed; torch's switches and random numbers stay as they were."""
+        inputs = self.example()
+        checks.assert_leaves_torch_alone(self.forward, inputs)
+        checks.assert_keeps_no_memory(self.forward, inputs)
+
+    def test_a_fresh_copy_on_the_cpu_agrees(self):
+        """A second load has the same weights and gives the same result."""
+        checks.assert_agrees_with_fresh_copy(self.model, CHECKPOINT, self.example())
+
+    def test_saving_and_loading_changes_nothing(self):
+        checks.assert_survives_saving(self.model, self.example())
 
 
 def main():
@@ -90,4 +105,4 @@ def main():
 if __name__ == "__main__":
     sys.exit(main())
 
-# rpgen:signature dfa05bfafebdd299
+# rpgen:signature 4c6e30c51d7c500c

@@ -25,6 +25,7 @@ HARDWARE_PREFERENCES = {
     "precision": None,
 }
 CLEANUP_AGE_MINUTES = 0.5
+PRECISIONS = ("bf16", "fp16")
 IMAGES = [example_image(seed=seed) for seed in range(2)]
 TEXTS = [
     "The old lighthouse had been dark for years, until one evening its lamp was lit.",
@@ -64,6 +65,10 @@ class TestName(unittest.TestCase):
         )
         return inputs.to(self.model.device, self.model.dtype)
 
+    def example(self):
+        """Two pictures and three texts of different length."""
+        return self.encode(TEXTS, IMAGES)
+
     def forward(self, inputs):
         with torch.inference_mode():
             return self.model(**inputs)
@@ -72,13 +77,12 @@ class TestName(unittest.TestCase):
         """Every weight was in the checkpoint and is a finite number."""
         checks.assert_whole(self.model)
 
-    def test_model_is_on_its_device(self):
-        """All of the model is on one device, ready to use and not in training mode."""
-        checks.assert_on_device(self.model, self.model.device)
-        self.assertFalse(self.model.training, "the model is in training mode")
+    def test_model_is_ready(self):
+        """All of it is on one device, and no part of it in training mode."""
+        checks.assert_ready(self.model)
 
     def test_outputs_have_the_right_shape_and_are_finite(self):
-        outputs = self.forward(self.encode(TEXTS, IMAGES))
+        outputs = self.forward(self.example())
         checks.assert_finite(outputs)
         pairs = (len(IMAGES), len(TEXTS))
         checks.assert_shape(outputs.logits_per_image, pairs, "logits_per_image")
@@ -87,22 +91,15 @@ class TestName(unittest.TestCase):
 
     def test_both_directions_agree(self):
         """Comparing texts with images is comparing images with texts."""
-        outputs = self.forward(self.encode(TEXTS, IMAGES))
+        outputs = self.forward(self.example())
         turned = outputs.logits_per_image.T
         checks.assert_close(
             outputs.logits_per_text, turned, "logits_per_text", self.model
         )
 
-    def test_same_input_gives_same_output(self):
-        """Two runs on one input agree: dropout is off, nothing is carried over."""
-        inputs = self.encode(TEXTS, IMAGES)
-        first = self.forward(inputs).logits_per_image
-        second = self.forward(inputs).logits_per_image
-        checks.assert_close(second, first, "the second run", self.model)
-
     def test_a_pair_alone_equals_itself_in_a_padded_batch(self):
         """Neither its neighbours nor its padding change how well a pair fits."""
-        together = self.forward(self.encode(TEXTS, IMAGES)).logits_per_image
+        together = self.forward(self.example()).logits_per_image
         alone = torch.empty_like(together)
         for row, image in enumerate(IMAGES):
             for column, text in enumerate(TEXTS):
@@ -110,11 +107,61 @@ class TestName(unittest.TestCase):
                 alone[row, column] = pair.logits_per_image[0, 0]
         checks.assert_close(together, alone, "pairs of image and text", self.model)
 
-    def test_image_and_text_matter(self):
-        """Another image, or another text, gives another vector."""
-        outputs = self.forward(self.encode(TEXTS, IMAGES))
-        checks.assert_different(*outputs.image_embeds[:2], "another image")
-        checks.assert_different(*outputs.text_embeds[:2], "another text")
+    def test_every_part_of_image_and_text_matters(self):
+        """Each word and its place, each channel and quarter of the picture."""
+        inputs = self.encode(TEXTS[:1], IMAGES[:1])
+        checks.assert_every_token_matters(self.model, inputs)
+        checks.assert_every_part_matters(self.model, inputs, "pixel_values")
+
+    def test_tokenizer_fits_the_model(self):
+        """Its ids have embeddings, texts come back, padding is masked."""
+        tokenizer = self.processor.tokenizer
+        checks.assert_tokenizer_fits(tokenizer, self.model)
+        checks.assert_round_trip(tokenizer, TEXTS)
+        checks.assert_pads_and_truncates(tokenizer, TEXTS)
+
+    def test_image_processor_reads_colours_and_sizes(self):
+        """Red is red, dark is dark, and the size is one that the model takes."""
+        checks.assert_reads_images(self.processor.image_processor, self.model)
+
+    def test_processor_is_that_of_the_checkpoint(self):
+        """A second load and a saved copy give the same tokens and pixels."""
+        checks.assert_part_agrees(
+            self.processor,
+            CHECKPOINT.load_processor,
+            text=TEXTS,
+            images=IMAGES,
+            padding=True,
+        )
+
+    def test_same_input_gives_same_output(self):
+        """Dropout is off, no run shows in another, and inputs stay as they were."""
+        inputs = self.example()
+        other = self.encode(TEXTS[1:], IMAGES[::-1])
+        checks.assert_repeatable(self.forward, inputs, other, self.model)
+
+    def test_a_run_leaves_nothing_behind(self):
+        """Tensors are freed; torch's switches and random numbers stay as they were."""
+        inputs = self.example()
+        checks.assert_leaves_torch_alone(self.forward, inputs)
+        checks.assert_keeps_no_memory(self.forward, inputs)
+
+    def test_a_fresh_copy_on_the_cpu_agrees(self):
+        """A second load has the same weights and gives the same result."""
+        checks.assert_agrees_with_fresh_copy(self.model, CHECKPOINT, self.example())
+
+    def test_saving_and_loading_changes_nothing(self):
+        checks.assert_survives_saving(self.model, self.example())
+
+    def test_attention_implementations_agree(self):
+        """Fused attention gives what attention step by step gives."""
+        checks.assert_attention_implementations_agree(self.model, self.example())
+
+    def test_half_precision_is_finite_and_close(self):
+        checks.assert_half_precision_is_close(self.model, self.example(), PRECISIONS)
+
+    def test_gradients_reach_every_stack_of_layers(self):
+        checks.assert_gradients_arrive(self.model, self.example())
 
 
 def main():
@@ -126,4 +173,4 @@ def main():
 if __name__ == "__main__":
     sys.exit(main())
 
-# rpgen:signature 84e68aeaef41265a
+# rpgen:signature 6a1a94a689eb4671

@@ -25,6 +25,7 @@ HARDWARE_PREFERENCES = {
     "precision": None,
 }
 CLEANUP_AGE_MINUTES = 0.5
+PRECISIONS = ("bf16", "fp16")
 SECONDS = 1.0
 
 
@@ -63,6 +64,10 @@ class TestName(unittest.TestCase):
         )
         return inputs.to(self.model.device, self.model.dtype)
 
+    def example(self):
+        """The inputs for the checks that need any."""
+        return self.encode(self.sounds)
+
     def forward(self, inputs):
         with torch.inference_mode():
             return self.model(**inputs)
@@ -71,13 +76,12 @@ class TestName(unittest.TestCase):
         """Every weight was in the checkpoint and is a finite number."""
         checks.assert_whole(self.model)
 
-    def test_model_is_on_its_device(self):
-        """All of the model is on one device, ready to use and not in training mode."""
-        checks.assert_on_device(self.model, self.model.device)
-        self.assertFalse(self.model.training, "the model is in training mode")
+    def test_model_is_ready(self):
+        """All of it is on one device, and no part of it in training mode."""
+        checks.assert_ready(self.model)
 
     def test_outputs_have_the_right_shape_and_are_finite(self):
-        inputs = self.encode(self.sounds)
+        inputs = self.example()
         outputs = self.forward(inputs)
         checks.assert_finite(outputs)
         batch = len(self.sounds)
@@ -87,27 +91,62 @@ class TestName(unittest.TestCase):
             "logits",
         )
 
-    def test_same_input_gives_same_output(self):
-        """Two runs on one input agree: dropout is off, nothing is carried over."""
-        inputs = self.encode(self.sounds)
-        first = self.forward(inputs).logits
-        second = self.forward(inputs).logits
-        checks.assert_close(second, first, "the second run", self.model)
-
     def test_a_sound_alone_equals_itself_in_a_batch(self):
         """Its neighbours in the batch do not change what a sound gives."""
-        together = self.forward(self.encode(self.sounds)).logits
+        together = self.forward(self.example()).logits
         for row, sound in enumerate(self.sounds):
             alone = self.forward(self.encode([sound])).logits[0]
             checks.assert_close(together[row], alone, f"sound {row}", self.model)
 
-    def test_the_sound_matters(self):
-        """Another sound gives another result."""
-        checks.assert_different(
-            self.forward(self.encode(self.sounds[:1])).logits,
-            self.forward(self.encode(self.sounds[1:])).logits,
-            "another sound",
+    def test_every_part_of_the_sound_matters(self):
+        """Each quarter of it changes the result."""
+        sound = self.encode(self.sounds[:1])
+        checks.assert_every_part_matters(self.model, sound, self.model.main_input_name)
+
+    def test_feature_extractor_tells_sounds_apart(self):
+        checks.assert_reads_sounds(self.feature_extractor, self.sounds)
+
+    def test_feature_extractor_is_that_of_the_checkpoint(self):
+        """A second load and a saved copy give the same features."""
+        checks.assert_part_agrees(
+            self.feature_extractor,
+            CHECKPOINT.load_feature_extractor,
+            raw_speech=self.sounds,
+            sampling_rate=self.feature_extractor.sampling_rate,
         )
+
+    def test_same_input_gives_same_output(self):
+        """Dropout is off, no run shows in another, and inputs stay as they were."""
+        inputs = self.example()
+        other = self.encode(self.sounds[::-1])
+        checks.assert_repeatable(self.forward, inputs, other, self.model)
+
+    def test_a_run_leaves_nothing_behind(self):
+        """Tensors are freed; torch's switches and random numbers stay as they were."""
+        inputs = self.example()
+        checks.assert_leaves_torch_alone(self.forward, inputs)
+        checks.assert_keeps_no_memory(self.forward, inputs)
+
+    def test_a_fresh_copy_on_the_cpu_agrees(self):
+        """A second load has the same weights and gives the same result."""
+        checks.assert_agrees_with_fresh_copy(self.model, CHECKPOINT, self.example())
+
+    def test_saving_and_loading_changes_nothing(self):
+        checks.assert_survives_saving(self.model, self.example())
+
+    def test_every_layer_shows_its_states(self):
+        """As many hidden states and attentions as the configuration has layers."""
+        checks.assert_promised_outputs(self.model, self.example())
+
+    def test_attention_implementations_agree(self):
+        """Fused attention gives what attention step by step gives."""
+        checks.assert_attention_implementations_agree(self.model, self.example())
+
+    def test_half_precision_is_finite_and_close(self):
+        checks.assert_half_precision_is_close(self.model, self.example(), PRECISIONS)
+
+    def test_gradients_reach_every_stack_of_layers(self):
+        checks.assert_gradients_arrive(self.model, self.example())
 
 
 def main():
@@ -119,4 +158,4 @@ def main():
 if __name__ == "__main__":
     sys.exit(main())
 
-# rpgen:signature b54c99f2061b8b75
+# rpgen:signature 75d5e8223c136769

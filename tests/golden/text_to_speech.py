@@ -50,6 +50,10 @@ class TestName(unittest.TestCase):
         """A text (and a voice, where the model takes one) from a seed."""
         return example_inputs(self.model, seed=seed)
 
+    def example(self):
+        """The inputs for the checks that need any."""
+        return self.encode(0)
+
     def forward(self, inputs):
         torch.manual_seed(0)  # speech is drawn: the same seed, the same sound
         with torch.inference_mode():
@@ -59,22 +63,14 @@ class TestName(unittest.TestCase):
         """Every weight was in the checkpoint and is a finite number."""
         checks.assert_whole(self.model)
 
-    def test_model_is_on_its_device(self):
-        """All of the model is on one device, ready to use and not in training mode."""
-        checks.assert_on_device(self.model, self.model.device)
-        self.assertFalse(self.model.training, "the model is in training mode")
+    def test_model_is_ready(self):
+        """All of it is on one device, and no part of it in training mode."""
+        checks.assert_ready(self.model)
 
     def test_outputs_have_the_right_shape_and_are_finite(self):
-        inputs = self.encode(0)
+        inputs = self.example()
         outputs = self.forward(inputs)
         checks.assert_finite(outputs)
-
-    def test_same_input_gives_same_output(self):
-        """Two runs on one input agree: dropout is off, nothing is carried over."""
-        inputs = self.encode(0)
-        first = checks.main_output(self.forward(inputs))
-        second = checks.main_output(self.forward(inputs))
-        checks.assert_close(second, first, "the second run", self.model)
 
     def test_the_text_matters(self):
         """Another text gives another sound."""
@@ -83,6 +79,21 @@ class TestName(unittest.TestCase):
             checks.main_output(self.forward(self.encode(1))),
             "another text",
         )
+
+    def test_same_input_gives_same_output(self):
+        """Dropout is off, no run shows in another, and inputs stay as they were."""
+        inputs = self.example()
+        other = self.encode(1)
+        checks.assert_repeatable(self.forward, inputs, other, self.model)
+
+    def test_a_run_leaves_nothing_behind(self):
+        """Tensors are freed."""
+        inputs = self.example()
+        checks.assert_keeps_no_memory(self.forward, inputs)
+
+    def test_a_fresh_copy_on_the_cpu_agrees(self):
+        """A second load has the same weights and gives the same result."""
+        checks.assert_agrees_with_fresh_copy(self.model, CHECKPOINT, self.example())
 
 
 def main():
@@ -94,4 +105,4 @@ def main():
 if __name__ == "__main__":
     sys.exit(main())
 
-# rpgen:signature baff717384dad8c6
+# rpgen:signature 496a5923c2e332c1

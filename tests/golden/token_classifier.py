@@ -24,6 +24,7 @@ HARDWARE_PREFERENCES = {
     "precision": None,
 }
 CLEANUP_AGE_MINUTES = 0.5
+PRECISIONS = ("bf16", "fp16")
 SENTENCES = [
     "The old lighthouse had been dark for years, until one evening its lamp was lit.",
     "Rain again.",
@@ -59,6 +60,10 @@ class TestName(unittest.TestCase):
             texts, padding=True, padding_side="right", return_tensors="pt"
         ).to(self.model.device)
 
+    def example(self):
+        """Sentences of different length, padded."""
+        return self.encode(SENTENCES)
+
     def forward(self, inputs):
         with torch.inference_mode():
             return self.model(**inputs)
@@ -67,13 +72,12 @@ class TestName(unittest.TestCase):
         """Every weight was in the checkpoint and is a finite number."""
         checks.assert_whole(self.model)
 
-    def test_model_is_on_its_device(self):
-        """All of the model is on one device, ready to use and not in training mode."""
-        checks.assert_on_device(self.model, self.model.device)
-        self.assertFalse(self.model.training, "the model is in training mode")
+    def test_model_is_ready(self):
+        """All of it is on one device, and no part of it in training mode."""
+        checks.assert_ready(self.model)
 
     def test_outputs_have_the_right_shape_and_are_finite(self):
-        inputs = self.encode(SENTENCES)
+        inputs = self.example()
         batch, length = inputs["input_ids"].shape
         outputs = self.forward(inputs)
         checks.assert_finite(outputs)
@@ -83,30 +87,62 @@ class TestName(unittest.TestCase):
             "logits",
         )
 
-    def test_same_input_gives_same_output(self):
-        """Two runs on one input agree: dropout is off, nothing is carried over."""
-        inputs = self.encode(SENTENCES)
-        first = self.forward(inputs).logits
-        second = self.forward(inputs).logits
-        checks.assert_close(second, first, "the second run", self.model)
-
     def test_a_sentence_alone_equals_itself_in_a_padded_batch(self):
         """Neither its neighbours nor its padding change what a sentence gives."""
-        together = self.forward(self.encode(SENTENCES)).logits
+        together = self.forward(self.example()).logits
         for row, sentence in enumerate(SENTENCES):
             alone = self.forward(self.encode([sentence])).logits[0]
             beside = together[row][: len(alone)]
             checks.assert_close(beside, alone, repr(sentence), self.model)
 
-    def test_every_word_matters(self):
-        """Another word in the sentence gives another result."""
-        inputs = self.encode(["The cat sat on the mat."])
-        changed = self.encode(["The dog sat on the mat."])
-        checks.assert_different(
-            self.forward(inputs).logits,
-            self.forward(changed).logits,
-            "cat became dog",
+    def test_every_word_and_its_place_matter(self):
+        """Another word, or two words in turned order, gives another result."""
+        checks.assert_every_token_matters(self.model, self.encode(SENTENCES[:1]))
+
+    def test_tokenizer_fits_the_model(self):
+        """Its ids have embeddings, texts come back, padding is masked."""
+        checks.assert_tokenizer_fits(self.tokenizer, self.model)
+        checks.assert_round_trip(self.tokenizer, SENTENCES)
+        checks.assert_pads_and_truncates(self.tokenizer, SENTENCES)
+
+    def test_tokenizer_is_that_of_the_checkpoint(self):
+        """A second load and a saved copy give the same tokens."""
+        checks.assert_part_agrees(
+            self.tokenizer, CHECKPOINT.load_tokenizer, text=SENTENCES, padding=True
         )
+
+    def test_same_input_gives_same_output(self):
+        """Dropout is off, no run shows in another, and inputs stay as they were."""
+        inputs = self.example()
+        other = self.encode(SENTENCES[1:])
+        checks.assert_repeatable(self.forward, inputs, other, self.model)
+
+    def test_a_run_leaves_nothing_behind(self):
+        """Tensors are freed; torch's switches and random numbers stay as they were."""
+        inputs = self.example()
+        checks.assert_leaves_torch_alone(self.forward, inputs)
+        checks.assert_keeps_no_memory(self.forward, inputs)
+
+    def test_a_fresh_copy_on_the_cpu_agrees(self):
+        """A second load has the same weights and gives the same result."""
+        checks.assert_agrees_with_fresh_copy(self.model, CHECKPOINT, self.example())
+
+    def test_saving_and_loading_changes_nothing(self):
+        checks.assert_survives_saving(self.model, self.example())
+
+    def test_every_layer_shows_its_states(self):
+        """As many hidden states and attentions as the configuration has layers."""
+        checks.assert_promised_outputs(self.model, self.example())
+
+    def test_attention_implementations_agree(self):
+        """Fused attention gives what attention step by step gives."""
+        checks.assert_attention_implementations_agree(self.model, self.example())
+
+    def test_half_precision_is_finite_and_close(self):
+        checks.assert_half_precision_is_close(self.model, self.example(), PRECISIONS)
+
+    def test_gradients_reach_every_stack_of_layers(self):
+        checks.assert_gradients_arrive(self.model, self.example())
 
 
 def main():
@@ -118,4 +154,4 @@ def main():
 if __name__ == "__main__":
     sys.exit(main())
 
-# rpgen:signature cfa4ba9d403d4ba6
+# rpgen:signature 8b8e7baebba3a3d2

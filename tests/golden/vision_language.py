@@ -25,7 +25,10 @@ HARDWARE_PREFERENCES = {
     "precision": None,
 }
 CLEANUP_AGE_MINUTES = 0.5
+PRECISIONS = ("bf16", "fp16")
 INPUTS = ("text", "image")
+NEW_TOKENS = 8
+LAST_TOKENS = 4  # of the question, after the image
 
 
 class TestName(unittest.TestCase):
@@ -57,6 +60,10 @@ class TestName(unittest.TestCase):
         inputs = joint(self.processor, INPUTS, seed=seed)
         return moved(inputs, self.model.device, self.model.dtype)
 
+    def example(self):
+        """The inputs for the checks that need any."""
+        return self.encode(0)
+
     def forward(self, inputs):
         with torch.inference_mode():
             return self.model(**inputs)
@@ -65,20 +72,12 @@ class TestName(unittest.TestCase):
         """Every weight was in the checkpoint and is a finite number."""
         checks.assert_whole(self.model)
 
-    def test_model_is_on_its_device(self):
-        """All of the model is on one device, ready to use and not in training mode."""
-        checks.assert_on_device(self.model, self.model.device)
-        self.assertFalse(self.model.training, "the model is in training mode")
+    def test_model_is_ready(self):
+        """All of it is on one device, and no part of it in training mode."""
+        checks.assert_ready(self.model)
 
     def test_outputs_are_finite(self):
-        checks.assert_finite(self.forward(self.encode(0)))
-
-    def test_same_input_gives_same_output(self):
-        """Two runs on one input agree: dropout is off, nothing is carried over."""
-        inputs = self.encode(0)
-        first = checks.main_output(self.forward(inputs))
-        second = checks.main_output(self.forward(inputs))
-        checks.assert_close(second, first, "the second run", self.model)
+        checks.assert_finite(self.forward(self.example()))
 
     def test_the_input_matters(self):
         """Another input gives another result."""
@@ -87,6 +86,65 @@ class TestName(unittest.TestCase):
             checks.main_output(self.forward(self.encode(1))),
             "another input",
         )
+
+    def test_every_part_of_the_image_matters(self):
+        """Each channel and each quarter of the picture changes the result."""
+        inputs = self.example()
+        checks.assert_every_part_matters(self.model, inputs, "pixel_values")
+
+    def test_the_future_does_not_leak(self):
+        """What follows a word of the question changes nothing before it."""
+        checks.assert_no_look_ahead(self.model, self.example(), last=LAST_TOKENS)
+
+    def test_tokenizer_and_image_processor_fit_the_model(self):
+        """Ids have embeddings; red is red, dark is dark."""
+        checks.assert_tokenizer_fits(self.processor.tokenizer, self.model)
+        checks.assert_reads_images(self.processor.image_processor)
+
+    def test_processor_gives_what_a_second_load_gives(self):
+        again = joint(CHECKPOINT.load_processor(), INPUTS, seed=0)
+        here = joint(self.processor, INPUTS, seed=0)
+        checks.assert_same(here, again, "a second load of the processor")
+
+    def test_generation_is_greedy_and_keeps_its_limits(self):
+        """Twice the same; no more tokens than allowed, none after an end token."""
+        inputs = self.example()
+        checks.assert_generates(self.model, inputs, NEW_TOKENS)
+        checks.assert_generation_ends(self.model, inputs, NEW_TOKENS)
+        checks.assert_generation_ignores_cache(self.model, inputs, NEW_TOKENS)
+
+    def test_same_input_gives_same_output(self):
+        """Dropout is off, no run shows in another, and inputs stay as they were."""
+        inputs = self.example()
+        other = self.encode(1)
+        checks.assert_repeatable(self.forward, inputs, other, self.model)
+
+    def test_a_run_leaves_nothing_behind(self):
+        """Tensors are freed; torch's switches and random numbers stay as they were."""
+        inputs = self.example()
+        checks.assert_leaves_torch_alone(self.forward, inputs)
+        checks.assert_keeps_no_memory(self.forward, inputs)
+
+    def test_a_fresh_copy_on_the_cpu_agrees(self):
+        """A second load has the same weights and gives the same result."""
+        checks.assert_agrees_with_fresh_copy(self.model, CHECKPOINT, self.example())
+
+    def test_saving_and_loading_changes_nothing(self):
+        checks.assert_survives_saving(self.model, self.example())
+
+    def test_every_layer_shows_its_states(self):
+        """As many hidden states and attentions as the configuration has layers."""
+        checks.assert_promised_outputs(self.model, self.example())
+
+    def test_attention_implementations_agree(self):
+        """Fused attention gives what attention step by step gives."""
+        checks.assert_attention_implementations_agree(self.model, self.example())
+
+    def test_half_precision_is_finite_and_close(self):
+        checks.assert_half_precision_is_close(self.model, self.example(), PRECISIONS)
+
+    def test_gradients_reach_every_stack_of_layers(self):
+        checks.assert_gradients_arrive(self.model, self.example())
 
 
 def main():
@@ -98,4 +156,4 @@ def main():
 if __name__ == "__main__":
     sys.exit(main())
 
-# rpgen:signature 3b3d06cb02ca5a6c
+# rpgen:signature 211611f70c79a281

@@ -1,0 +1,70 @@
+"""Training would work: gradients arrive where they should, and are numbers."""
+
+from typing import Any
+
+import torch
+
+from rpgen.checks.level import require_room
+from rpgen.checks.model import _some
+from rpgen.checks.running import SEED, Inputs, device_of, on
+from rpgen.checks.tensors import named_tensors
+from rpgen.models.quiet import seeded
+
+
+def assert_gradients_arrive(model: Any, inputs: Inputs) -> None:
+    """The outputs' gradients are finite, and reach the first layer of every stack of layers.
+
+    The gradients that parameters may hold already are not touched.
+    """
+    require_room(model, 1.5)
+    wanted = {name: p for name, p in model.named_parameters() if p.requires_grad}
+    if not wanted:
+        raise AssertionError("no parameter of the model asks for a gradient")
+    with seeded(SEED), torch.enable_grad():
+        outputs = model(**on(inputs, device_of(model)))
+        loss = _loss(outputs)
+        found = torch.autograd.grad(loss, list(wanted.values()), allow_unused=True)
+    gradients = dict(zip(wanted, found, strict=True))
+    _assert_finite(gradients)
+    missed = [
+        name
+        for name in _first_layers(model)
+        if not any(_arrived(g) for n, g in gradients.items() if n.startswith(f"{name}."))
+        and any(n.startswith(f"{name}.") for n in gradients)
+    ]
+    if missed:
+        raise AssertionError(f"no gradient reaches {_some(missed)}")
+
+
+def _loss(outputs: Any) -> torch.Tensor:
+    """Every output that carries a gradient, each with the same weight whatever its size."""
+    terms = [
+        tensor.float().pow(2).mean()
+        for _, tensor in named_tensors(outputs)
+        if tensor.is_floating_point() and tensor.requires_grad
+    ]
+    if not terms:
+        raise AssertionError("the outputs are detached: no gradient can flow through the model")
+    return torch.stack(terms).sum()
+
+
+def _assert_finite(gradients: dict[str, torch.Tensor | None]) -> None:
+    broken = [n for n, g in gradients.items() if g is not None and not bool(g.isfinite().all())]
+    if broken:
+        raise AssertionError(f"NaN or infinity in the gradients of {_some(broken)}")
+
+
+def _arrived(gradient: torch.Tensor | None) -> bool:
+    return gradient is not None and bool((gradient != 0).any())
+
+
+def _first_layers(model: torch.nn.Module) -> list[str]:
+    """The first layer of each stack: a list of modules of one class. Experts are no stack."""
+    return [
+        f"{name}.0"
+        for name, module in model.named_modules()
+        if isinstance(module, torch.nn.ModuleList)
+        and len(module) > 1
+        and len({type(each) for each in module}) == 1
+        and "expert" not in name
+    ]
