@@ -141,7 +141,9 @@ def _use(got: Got) -> Use:
         weights=entry.loaded.weights,
         load_seconds=entry.loaded.seconds,
         predicted_mb=entry.loaded.predicted_mb,
-        measured_mb=entry.size.total / 2**20 if is_model else None,
+        measured_mb=entry.size.total / MB if is_model else None,
         degraded=got.degraded,
         hit=got.hit,
+        mapped_mb=entry.size.mapped / MB,
+        estimate_source=entry.loaded.placement.estimate_source if entry.loaded.placement else None,
     )

@@ -44,18 +44,21 @@ class Identity:
 
 @dataclass(frozen=True)
 class Size:
-    """Measured memory. `method` says how; `by_device` are the bytes that live where."""
+    """Measured memory. `method` says how; `by_device` are the bytes that live where, `mapped`
+    those of the host that are a file's, so that the process took no memory for them."""
 
     total: int
     method: str
     by_device: Mapping[str, int] = field(default_factory=dict)
     device: str | None = None
     dtype: str | None = None
+    mapped: int = 0
 
 
 @dataclass(frozen=True)
 class Loaded:
-    """What a load gave, before it is anybody's entry."""
+    """What a load gave, before it is anybody's entry. `device_delta_mb` is how much more was
+    taken on its device after the load than before it, by the device's own count."""
 
     value: Any
     size: Size
@@ -121,6 +124,8 @@ class Use:
     """What one owner got from the pool, for the reports. Sizes in MB, unknown is None.
 
     `hit` says that it was there already, so `load_seconds` was somebody else's wait.
+    `mapped_mb` of `measured_mb` are a file's pages, `estimate_source` is where the prediction
+    came from.
     """
 
     key: str
@@ -133,3 +138,5 @@ class Use:
     measured_mb: float | None
     degraded: str | None
     hit: bool
+    mapped_mb: float = 0.0
+    estimate_source: str | None = None

@@ -15,7 +15,7 @@ from rpgen.placement.choose import Placement
 from rpgen.pool.entry import Loaded, Size
 from rpgen.pool.keys import source_of
 from rpgen.pool.oom import OutOfMemory, out_of_memory
-from rpgen.pool.sizing import device_name, measure, torch_modules
+from rpgen.pool.sizing import device_name, device_taken_mb, measure, torch_modules
 
 
 class RanOutError(DoesNotFitError):
@@ -57,6 +57,7 @@ def load_model(
 
 def _one_try(constructor: Callable[..., Any], placement: Placement, asked_dtype: bool) -> Loaded:
     source = source_of(constructor)
+    before = device_taken_mb(placement.device)
     started = time.perf_counter()
     if source is not None:
         value = constructor(device=placement.device, dtype=_source_dtype(placement))
@@ -64,6 +65,7 @@ def _one_try(constructor: Callable[..., Any], placement: Placement, asked_dtype:
         value = constructor()
         bring(value, placement.device, placement.dtype if asked_dtype else None)
     seconds = time.perf_counter() - started
+    after = device_taken_mb(placement.device)
     size = measure(value)
     weights = dict(source.describe()).get("weights") if source else None
     return Loaded(
@@ -74,6 +76,7 @@ def _one_try(constructor: Callable[..., Any], placement: Placement, asked_dtype:
         weights=str(weights) if weights else None,
         predicted_mb=placement.needed_mb,
         degraded=placement.degraded,
+        device_delta_mb=None if before is None or after is None else round(after - before, 1),
     )
 
 

@@ -6,18 +6,16 @@ is in `obtain`, who has to go in `eviction` and `admission`, and how an entry li
 
 import contextlib
 import logging
-import os
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 from rpgen.errors import UsageError
 from rpgen.families import Classification
 from rpgen.hardware.types import HardwareSnapshot
 from rpgen.placement.matrix import GUIDE, Matrix
-from rpgen.pool import error_report, execute, low_memory
+from rpgen.pool import low_memory
 from rpgen.pool.admission import Admission
 from rpgen.pool.custody import Custody
 from rpgen.pool.entry import Identity, Kind, Use
@@ -26,17 +24,19 @@ from rpgen.pool.fetch import Fetch, hit
 from rpgen.pool.looking import Looking
 from rpgen.pool.low_memory import LowMemory
 from rpgen.pool.memory import HOST, Budget, FreeMemory, HostFigures, Reservations, read_free
+from rpgen.pool.monitor import Monitor
 from rpgen.pool.moving import Mover
 from rpgen.pool.obtain import Obtain
 from rpgen.pool.owner import Owner, Owners
 from rpgen.pool.reading import Reader, read_device_wish
 from rpgen.pool.surroundings import Surroundings
 from rpgen.pool.table import Table, Watcher
+from rpgen.pool.telling import Telling
 
 logger = logging.getLogger("rpgen.pool")
 
 
-class ResourcePool:
+class ResourcePool(Telling):
     """Models, tokenizers and anything else, made once and kept while memory allows.
 
     Thread-safe. A constructor never runs under a lock, and a hit never waits for a load.
@@ -86,11 +86,13 @@ class ResourcePool:
             self._mover,
             self._custody,
         )
-        self._looking = Looking(self._table, self._lock, clock, self._around, self._low_memory)
+        looking = Looking(self._table, self._lock, clock, self._around, self._low_memory)
+        super().__init__(looking, self._around)
         self.resources = self._looking.values(Kind.RESOURCE)
         self.models = self._looking.values(Kind.MODEL)
         self.tokenizers = self._looking.values(Kind.TOKENIZER)
         self._stats = self._looking.entries()
+        self.monitor = Monitor(self.cleanup_unused_resources, self._is_short, self._around.taken_mb)
         self.look_at_memory()
 
     # Getting things
@@ -272,22 +274,6 @@ class ResourcePool:
 
     # Looking
 
-    def get_stats(self) -> dict[str, Any]:
-        """Everything the guide lists; callable at any time, from any thread."""
-        return self._looking.stats()
-
-    def summary(self) -> dict[str, Any]:
-        """The short form that a generated test prints at its end."""
-        return self._looking.summary()
-
-    def get_resource_details(self, resource_key: str) -> dict[str, Any] | None:
-        """All that is known of one entry; None where there is none."""
-        return self._looking.details(resource_key)
-
-    def explain(self, resource_key: str) -> str | None:
-        """Why a model is where it is, and what else was considered; None where there is none."""
-        return self._looking.explain(resource_key)
-
     def get_recommended_device(self, model_type: str, model_family: str | None = None) -> str:
         """The device that a model of this type would get now, its size unknown."""
         preferences = {"model_family": model_family or model_type}
@@ -295,21 +281,19 @@ class ResourcePool:
         return self._admission.peek(wanted.kind(), wanted.preferences).device
 
     @property
-    def available_memory_mb(self) -> float:
-        """What the host can give now, under the limits of this process."""
-        return self._around.host().available_mb
-
-    @property
     def low_memory_mode(self) -> bool:
         return self._low_memory.on
 
     def check_memory_pressure(self) -> bool:
         """Whether the host is short of memory; may switch low-memory mode on."""
-        self.look_at_memory()
-        pressed = self._around.under_pressure()
+        pressed = self._is_short()
         if pressed:
             logger.warning("Memory is short: %.1f MB available", self.available_memory_mb)
         return pressed
+
+    def _is_short(self) -> bool:
+        self.look_at_memory()
+        return self._around.under_pressure()
 
     def look_at_memory(self) -> None:
         self._low_memory.look(self._around.host_or_none())
@@ -321,27 +305,6 @@ class ResourcePool:
 
     def disable_low_memory_mode(self) -> None:
         self._low_memory.disable()
-
-    def generate_error_report(
-        self,
-        model_name: str,
-        hardware_type: str,
-        error_message: str,
-        stack_trace: str | None = None,
-    ) -> dict[str, Any]:
-        """What failed where, with recommendations and alternatives."""
-        return error_report.error_report(
-            model_name, hardware_type, error_message, stack_trace, self._around.classify
-        )
-
-    def save_error_report(
-        self, report: dict[str, Any], output_dir: str | os.PathLike[str] = "./hardware_reports"
-    ) -> Path:
-        return error_report.save_error_report(report, output_dir)
-
-    def execute_concurrent(self, jobs: Sequence[tuple[Any, Any]]) -> list[Any]:
-        """Run (model, inputs) pairs at the same time; results in order, failures as dicts."""
-        return execute.execute_concurrent(jobs)
 
     def _count_miss(self) -> None:
         with self._lock:

@@ -1,14 +1,17 @@
 """How many bytes a thing holds, measured. torch is used only where it is imported already.
 
 A model's memory is that of the storages under its parameters and buffers, each counted once:
-tied weights share one, a view holds the whole. Quantised tensors are opened up.
+tied weights share one, a view holds the whole. Quantised tensors are opened up. Weights that
+lie in a mapped file are counted like others, and once more by themselves: the process has them
+without having taken memory for them.
 """
 
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from types import ModuleType
 from typing import Any
 
+from rpgen.hardware.process_memory import MB, Mappings, read_process_memory
 from rpgen.pool.entry import Size
 
 _DTYPES = {
@@ -66,6 +69,7 @@ def _tensors_size(tensors: Iterable[tuple[Any, Any]]) -> Size:
     by_device: dict[str, int] = {}
     for (device, _), size in storages.items():
         by_device[device] = by_device.get(device, 0) + size
+    on_host = {place: size for (device, place), size in storages.items() if device == "cpu"}
     dtype = max(dtypes, key=lambda name: dtypes[name], default=None)
     return Size(
         total=sum(by_device.values()),
@@ -73,6 +77,19 @@ def _tensors_size(tensors: Iterable[tuple[Any, Any]]) -> Size:
         by_device=by_device,
         device=max(by_device, key=lambda name: by_device[name], default=None),
         dtype=_DTYPES.get(dtype, dtype.removeprefix("torch.")) if dtype else None,
+        mapped=_mapped(on_host),
+    )
+
+
+def _mapped(storages: Mapping[Any, int]) -> int:
+    """The bytes of those storages, by address, that lie in a mapped file."""
+    if not storages:
+        return 0
+    mappings = Mappings.read()
+    return sum(
+        size
+        for address, size in storages.items()
+        if isinstance(address, int) and mappings.holds(address)
     )
 
 
@@ -108,6 +125,19 @@ def _packed(module: Any) -> Iterator[Any]:
     unpack = getattr(packed, "_weight_bias", None)
     if unpack is not None:
         yield from (tensor for tensor in unpack() if tensor is not None)
+
+
+def device_taken_mb(device: str) -> float | None:
+    """What this process has taken on a device by the device's own count: torch's allocator on
+    an accelerator (0 before its first use), the process's own pages on the host."""
+    kind, _, index = device.partition(":")
+    if kind == "cpu":
+        found = read_process_memory()
+        return found.own_mb if found else None
+    runtime = getattr(sys.modules.get("torch"), kind, None)
+    if kind not in ("cuda", "xpu") or runtime is None:
+        return None
+    return runtime.memory_allocated(int(index or 0)) / MB if runtime.is_initialized() else 0.0
 
 
 def device_name(device: Any) -> str:

@@ -48,6 +48,7 @@ def pool_part(entries: list[Entry], counters: Counters, now: float) -> dict[str,
             if entry.identity.kind is Kind.MODEL
         },
         "devices": devices,
+        "mapped_bytes": sum(entry.size.mapped for entry in entries),
         "cleanups": {
             "runs": counters.cleanup_runs,
             "removed": counters.removed,

@@ -7,7 +7,7 @@ from rpgen.errors import DataError
 from rpgen.families import Classification
 from rpgen.hardware.types import HardwareSnapshot
 from rpgen.pool import low_memory
-from rpgen.pool.memory import HostFigures, read_host
+from rpgen.pool.memory import HOST, HostFigures, read_host
 
 
 class Surroundings:
@@ -42,6 +42,21 @@ class Surroundings:
             return self.host()
         except (OSError, ImportError):  # no /proc and no psutil: nothing is known
             return None
+
+    def taken_mb(self) -> dict[str, float]:
+        """What is taken on each accelerator that this process uses already, by whomever."""
+        from rpgen.hardware.memory import device_free_mb
+
+        snapshot = self.known_snapshot
+        devices = [d for b in snapshot.backends for d in snapshot.devices(b)] if snapshot else []
+        taken = {}
+        for device in devices:
+            name, total = device.torch_device, device.total_mb
+            if name and name != HOST and not device.unified and total is not None:
+                free = device_free_mb(name)
+                if free is not None:
+                    taken[name] = total - free
+        return taken
 
     def under_pressure(self) -> bool:
         """By the kernel; where the host's figures were given, by the guide's rule on them."""

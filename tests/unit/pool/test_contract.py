@@ -20,7 +20,7 @@ class Thing:
 STATS = {
     "hits", "misses", "total_requests", "hit_ratio", "memory_usage", "memory_usage_mb",
     "cached_resources", "cached_models", "cached_tokenizers", "timestamp", "low_memory_mode",
-    "models", "devices", "cleanups", "evictions", "load_seconds", "loads_avoided",
+    "models", "devices", "mapped_bytes", "cleanups", "evictions", "load_seconds", "loads_avoided",
     "system_memory", "cpu", "cuda_memory", "hardware", "component_status",
 }  # fmt: skip
 MODEL_STATS = {
