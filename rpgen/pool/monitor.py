@@ -1,8 +1,9 @@
 """A thread that keeps an eye on memory while somebody wants it to.
 
-It looks at the process many times a second, because a peak is over quickly, and at the machine
-once in a while: then it warns when memory gets short and lets idle entries go. Its own cost is
-measured, and stays under a hundredth of a core.
+It looks at the process five times a second, and at the machine once in a while: then it warns
+when memory gets short and lets idle entries go. Waking up is what costs most, and the whole has
+to stay under a hundredth of a core; a peak between two looks is what the kernel's own record of
+the highest resident set is for.
 """
 
 import contextlib
@@ -16,8 +17,8 @@ from rpgen.hardware.process_memory import ProcessMemory, read_process_memory
 
 logger = logging.getLogger("rpgen.pool")
 
-SAMPLE_SECONDS = 0.02
-LOOK_SECONDS = 1.0
+SAMPLE_SECONDS = 0.2
+LOOK_SECONDS = 2.0
 CLEAN_SECONDS = 60.0
 IDLE_MINUTES = 30.0
 IDLE_MINUTES_UNDER_PRESSURE = 1.0
