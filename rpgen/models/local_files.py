@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 from rpgen.errors import ModelUnavailableError
-from rpgen.models.gguf_header import read_header
 from rpgen.models.safetensors_header import TornFileError, read_summary
 
 _WHOLE = ("model.safetensors", "pytorch_model.bin")
@@ -80,6 +79,8 @@ def read_folder(folder: Path, revision: str | None = None) -> LocalFiles:
 
 def read_gguf(path: Path) -> LocalFiles:
     """Raises ModelUnavailableError for a file that isn't GGUF or ends too early."""
+    from rpgen.models.gguf_header import read_header
+
     try:
         config = read_header(path).config()
     except TornFileError as error:

@@ -13,11 +13,10 @@ from enum import StrEnum
 from pathlib import Path
 
 from rpgen.errors import ModelUnavailableError, UsageError
-from rpgen.models.hub import hub_reach
 from rpgen.models.local_files import LocalFiles, read_cache, read_folder, read_gguf
 
 __all__ = [
-    "LocalFiles", "ModelReference", "ReferenceKind", "hub_reach", "local_files",
+    "LocalFiles", "ModelReference", "ReferenceKind", "local_files",
     "parse_reference", "test_file_name",
 ]  # fmt: skip
 
