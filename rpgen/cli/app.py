@@ -7,12 +7,12 @@ from typing import Annotated, Any
 import typer
 
 from rpgen import __version__
-from rpgen.cli.arguments import fill_optional_value
+from rpgen.cli.arguments import fill_optional_values
 from rpgen.cli.console import fail
 from rpgen.cli.detect import detect
 from rpgen.cli.generate import generate
 from rpgen.cli.run import run
-from rpgen.cli.stats import stats
+from rpgen.cli.stats import HISTORY_RUNS, stats
 from rpgen.errors import ExitCode, RpgenError
 from rpgen.paths import default_hardware_cache
 
@@ -59,7 +59,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     An error is one sentence on stderr; with `--debug` its traceback comes too.
     """
     given = list(sys.argv[1:] if arguments is None else arguments)
-    filled = fill_optional_value(given, str(default_hardware_cache()))
+    values = {"--hw-cache": str(default_hardware_cache()), "--history": str(HISTORY_RUNS)}
+    filled = fill_optional_values(given, values)
     try:
         code = app(filled, prog_name="rpgen", standalone_mode=False)
     except RpgenError as error:

@@ -1,17 +1,15 @@
-"""An option with an optional value, which Typer doesn't have: `--hw-cache [PATH]`."""
+"""Options with an optional value, which Typer doesn't have: `--hw-cache [PATH]`."""
 
-from collections.abc import Sequence
-
-OPTIONAL_VALUE = "--hw-cache"
+from collections.abc import Mapping, Sequence
 
 
-def fill_optional_value(arguments: Sequence[str], default: str) -> list[str]:
-    """`arguments` with `default` put in where `--hw-cache` stands without a path.
+def fill_optional_values(arguments: Sequence[str], defaults: Mapping[str, str]) -> list[str]:
+    """`arguments` with the default put in where an option of `defaults` stands without a value.
 
     It stands without one at the end and before another option; a path that begins with a
     dash is written `--hw-cache=-path`. What follows `--` is left alone.
 
-    >>> fill_optional_value(["detect", "--hw-cache", "--json"], "h.json")
+    >>> fill_optional_values(["detect", "--hw-cache", "--json"], {"--hw-cache": "h.json"})
     ['detect', '--hw-cache=h.json', '--json']
     """
     filled: list[str] = []
@@ -19,6 +17,6 @@ def fill_optional_value(arguments: Sequence[str], default: str) -> list[str]:
         if argument == "--":
             return filled + list(arguments[position:])
         following = arguments[position + 1] if position + 1 < len(arguments) else "-"
-        bare = argument == OPTIONAL_VALUE and following.startswith("-")
-        filled.append(f"{OPTIONAL_VALUE}={default}" if bare else argument)
+        bare = argument in defaults and following.startswith("-")
+        filled.append(f"{argument}={defaults[argument]}" if bare else argument)
     return filled

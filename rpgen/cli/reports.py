@@ -78,8 +78,21 @@ def write_reports(
         for line in _annotations(result):
             console.print(line, markup=False, soft_wrap=True)
         console.print(f"report: {page}", style="dim", markup=False, soft_wrap=True)
+    _remember(result, folder)
     forget_old_runs(folder)
     return result.exit_code
+
+
+def _remember(result: "RunResult", folder: "RunFolder") -> None:
+    """For `rpgen stats`. A run that can't be written down is no worse a run."""
+    from rpgen.cli.console import warn
+    from rpgen.errors import DataError
+    from rpgen.history.keep import remember
+
+    try:
+        remember(folder.path.parents[1], result, warn)
+    except DataError as error:
+        warn(str(error))
 
 
 def _write_pages(result: "RunResult", folder: "RunFolder", outputs: Outputs) -> Path:

@@ -1,4 +1,4 @@
-"""The pool's statistics after a run, and runs compared: tables and JSON for `rpgen stats`."""
+"""The pool's statistics after a run: tables and JSON for `rpgen stats`."""
 
 import datetime
 import json
@@ -21,53 +21,6 @@ def to_json(result: RunResult) -> str:
     report = build(result)
     chosen = ("schema", "run", "started_at", "ended_at", "summary", "pool", "host", "versions")
     return json.dumps({name: report[name] for name in chosen}, indent=2, default=str) + "\n"  # type: ignore[literal-required]
-
-
-def history_json(runs: Iterable[RunResult]) -> str:
-    rows = []
-    for result in runs:
-        report = build(result)
-        pool = report["pool"] or {}
-        rows.append(
-            {
-                "run": report["run"],
-                "started_at": report["started_at"],
-                "duration_seconds": report["duration_seconds"],
-                "exit_code": report["exit_code"] if report["ended_at"] else None,
-                "stopped": report["stopped"],
-                "summary": report["summary"],
-                "pool": {name: pool.get(name) for name in _HISTORY_FIGURES},
-                "versions": report["versions"],
-            }
-        )
-    return json.dumps({"schema": 1, "runs": rows}, indent=2, default=str) + "\n"
-
-
-_HISTORY_FIGURES = ("hits", "misses", "hit_ratio", "memory_usage_mb", "load_seconds", "evictions")
-
-
-def history_table(runs: Iterable[RunResult]) -> "Table":
-    from rich import box
-    from rich.table import Table
-
-    grid = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
-    grid.add_column("run", no_wrap=True)
-    grid.add_column("files", justify="right")
-    grid.add_column("outcome")
-    for name in ("time", "pool hits", "loading"):
-        grid.add_column(name, justify="right", no_wrap=True)
-    for result in runs:
-        pool = result.pool or {}
-        ended = result.ended_at
-        grid.add_row(
-            result.run,
-            str(len(result.files)),
-            words.counts(result) + ("" if ended else ", did not end"),
-            words.seconds(ended - result.started_at) if ended else "-",
-            _of_requests(pool),
-            words.seconds(pool["load_seconds"]) if "load_seconds" in pool else "-",
-        )
-    return grid
 
 
 def render(result: RunResult, width: int = 100) -> "Group":
@@ -105,7 +58,7 @@ def _figures(title: str, rows: Iterable[tuple[str, str]]) -> "Table":
 
 
 def _pool_figures(pool: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    yield "requests", _of_requests(pool)
+    yield "requests", words.requests(pool)
     yield (
         "held",
         f"{pool.get('cached_resources', 0)} resources, {pool.get('cached_models', 0)} models, "
@@ -174,13 +127,6 @@ def _accelerators(devices: Iterable[Mapping[str, Any]]) -> "Table":
             for device in devices
         ],
     )
-
-
-def _of_requests(pool: Mapping[str, Any]) -> str:
-    if "hits" not in pool:
-        return "-"
-    ratio = pool.get("hit_ratio") or 0.0
-    return f"{pool['hits']} hits, {pool.get('misses')} misses ({ratio:.0%})"
 
 
 def _mb(value: float | None) -> str:

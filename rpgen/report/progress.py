@@ -65,6 +65,10 @@ class Progress:
         match event:
             case events.RunStarted():
                 self._total = self._status.total = len(event.files)
+            case events.RunResumed():
+                before = fold.result()
+                self._total = self._status.total = len(before.files) + len(before.not_run)
+                self._done = sum(fold.has_ended(file.path) for file in before.files)
             case events.TestEnded() if self._verbosity > 0:
                 self._print(_test_line(event))
             case events.RunStopping(interrupted=True):
@@ -73,9 +77,12 @@ class Progress:
                 self._status.file = fold.file_result(event.path)
             case events.FileEnded() if self._verbosity >= 0:
                 self._file_done(fold.file_result(event.path))
-            case events.Quarantined() | events.WorkerSpent() | events.WorkerDown(path=str()) if (
-                self._verbosity >= 0
-            ):
+            case (
+                events.Quarantined()
+                | events.WorkerSpent()
+                | events.WorkerLost()
+                | events.WorkerDown(path=str())
+            ) if self._verbosity >= 0:
                 self._print(f"        {_worker_line(event)}", "magenta")
 
     def _start(self) -> None:
@@ -175,6 +182,9 @@ def _worker_line(event: events.Event) -> str:
     match event:
         case events.WorkerDown():
             return f"{event.cause:<8}{event.test or event.path}: {event.message}"
+        case events.WorkerLost():
+            again = f"; {event.path} is tried again" if event.path else ""
+            return f"{'worker':<8}lost: {event.message}{again}"
         case events.WorkerSpent():
             return f"{'worker':<8}replaced after {event.path}: {event.message}"
         case events.Quarantined():

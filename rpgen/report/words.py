@@ -1,6 +1,10 @@
 """How figures and names are written in reports for people."""
 
-from rpgen.run.results import FileResult, Outcome, RunResult
+from collections import Counter
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+from rpgen.run.results import FileResult, Outcome
 
 _ORDER = (
     Outcome.PASSED,
@@ -43,7 +47,14 @@ def memory(value: float | None) -> str:
     return f"{value / 1024:.1f} GB" if value >= 10_000 else f"{megabytes(value)} MB"
 
 
-def counts(result: RunResult | FileResult) -> str:
+class Counted(Protocol):
+    """A run, a file, or a run of long ago."""
+
+    @property
+    def counts(self) -> Counter[Outcome]: ...
+
+
+def counts(result: Counted) -> str:
     """ "3 passed, 1 failed", the outcomes that occur only."""
     found = result.counts
     return ", ".join(_counted(found[each], each) for each in _ORDER if found[each]) or "no tests"
@@ -65,3 +76,11 @@ def weights(file: FileResult) -> str:
     """ "pretrained fp32 on cuda:0": with what a result was obtained."""
     what = " ".join(part for part in (file.weights, file.dtype) if part)
     return " on ".join(part for part in (what, file.device) if part)
+
+
+def requests(pool: Mapping[str, Any]) -> str:
+    """ "3 hits, 1 misses (75%)", from the pool's statistics."""
+    if pool.get("hits") is None:
+        return "-"
+    ratio = pool.get("hit_ratio") or 0.0
+    return f"{pool['hits']} hits, {pool.get('misses')} misses ({ratio:.0%})"

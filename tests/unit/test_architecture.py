@@ -20,6 +20,7 @@ LAYERS = (
     {"checks"},
     {"generate"},
     {"run"},
+    {"history"},
     {"report"},
     {"cli"},
     {"__main__"},

@@ -1,6 +1,6 @@
 import pytest
 
-from rpgen.cli.arguments import fill_optional_value
+from rpgen.cli.arguments import fill_optional_values
 from rpgen.cli.console import one_line
 
 
@@ -13,13 +13,16 @@ from rpgen.cli.console import one_line
         (["detect", "--hw-cache=x.json"], None),
         (["run", "--", "--hw-cache"], None),
         (["generate", "--hw-cache", "-m", "gpt2"], ["generate", "--hw-cache=d.json", "-m", "gpt2"]),
+        (["stats", "--history", "--json"], ["stats", "--history=10", "--json"]),
+        (["stats", "--history", "3"], None),
         ([], None),
     ],
 )
-def test_the_option_stands_with_and_without_a_path(
+def test_an_option_stands_with_and_without_a_value(
     given: list[str], filled: list[str] | None
 ) -> None:
-    assert fill_optional_value(given, "d.json") == (given if filled is None else filled)
+    values = {"--hw-cache": "d.json", "--history": "10"}
+    assert fill_optional_values(given, values) == (given if filled is None else filled)
 
 
 def test_a_message_is_one_line_of_printable_text() -> None:

@@ -10,7 +10,8 @@ import pytest
 from rich.console import Console
 
 from rpgen.errors import OutputError
-from rpgen.report import console, json_report, junit, pool_stats, words
+from rpgen.history.records import record
+from rpgen.report import console, history, json_report, junit, pool_stats, words
 from rpgen.run import events
 from rpgen.run.results import RunResult, fold
 
@@ -173,8 +174,14 @@ def test_a_run_without_a_pool_says_so() -> None:
     out = Console(file=StringIO(), width=100)
     out.print(pool_stats.render(fold([])))
     assert "no file of this run used the resource pool" in out.file.getvalue()  # type: ignore[attr-defined]
-    assert json.loads(pool_stats.history_json([fold([])]))["runs"][0]["exit_code"] is None
-    out.print(pool_stats.history_table([fold([]), result()]))
+
+
+def test_a_run_of_which_nothing_is_known_has_its_line_in_the_history() -> None:
+    out = Console(file=StringIO(), width=100)
+    runs = [record(fold([])), record(result())]
+    assert json.loads(history.to_json(runs, runs))["runs"][0]["exit_code"] is None
+    history.show(runs, runs, out)
+    assert "did not end" in out.file.getvalue()  # type: ignore[attr-defined]
 
 
 def test_figures_for_people() -> None:
