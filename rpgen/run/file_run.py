@@ -59,6 +59,8 @@ class FileRun:
         self._owner.enter()
         self._owner.announce(self._upcoming)
         self._held = measure.held_mb(_pool_stats())
+        if (pool := loaded_pool()) is not None:
+            pool.monitor.reset_peaks()
         self._memory = measure.start_measuring()
         self._output_from = position()
 
@@ -196,16 +198,17 @@ class FileRun:
         self._reports.clear()
         forget_modules(str(self._path), self._modules)
         left_behind = self._surroundings.restore()
-        peak = measure.read_memory()
+        pool = loaded_pool()
+        peak = measure.read_memory(sampled=pool.monitor.peaks() if pool else None)
         self._owner.leave(self._settings.cleanup_age)
-        if loaded_pool() is not None:
+        if pool is not None:
             import gc
 
             gc.collect()  # what failures and classes kept hangs together in cycles
-        pool = _pool_stats()
+        stats = _pool_stats()
         after = measure.read_memory()
         leaked = measure.leaked_mb(
-            self._memory, after, self._held, measure.held_mb(pool), measure.device_of(uses)
+            self._memory, after, self._held, measure.held_mb(stats), measure.device_of(uses)
         )
         self._heed_leak(leaked, measure.device_of(uses))
         self._journal.append(
@@ -216,7 +219,7 @@ class FileRun:
                 peak_mb=measure.needed_mb(self._memory, peak, uses),
                 leaked_mb=leaked,
                 left_behind=left_behind,
-                pool=pool,
+                pool=stats,
             )
         )
 

@@ -3,6 +3,11 @@
 The peak of a file is how far the device's peak rose over the level at the file's start, plus
 the models it found already loaded: what it would have needed alone. What leaked is the growth
 of the level over the file, after the clean-up, without what the pool rightly still holds.
+
+On the host only memory of the process's own counts, and no mapped files: pages of libraries come
+and go as code is used. Weights that are mapped are counted by the pool, whole: whether a page of
+theirs was touched by these inputs says nothing. The kernel keeps the record of both kinds
+together; the highest that was mapped, taken off it, leaves what was at least the process's own.
 """
 
 import contextlib
@@ -10,11 +15,29 @@ import sys
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 MB = 2**20
 HOST = "cpu"
 _ACCELERATORS = ("cuda", "xpu")
+
+
+class Sampled(Protocol):
+    """What the pool's monitor saw since it was reset: `rpgen.pool.monitor.Peaks`."""
+
+    @property
+    def own_mb(self) -> float | None: ...
+    @property
+    def mapped_mb(self) -> float | None: ...
+
+
+@dataclass(frozen=True)
+class Host:
+    """`/proc/<pid>/status` in MB: resident now, its record, and how much of it is files."""
+
+    resident: float
+    record: float
+    mapped: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -34,26 +57,33 @@ def start_measuring(proc: Path = Path("/proc/self")) -> Reading:
     return read_memory(proc)
 
 
-def read_memory(proc: Path = Path("/proc/self")) -> Reading:
+def read_memory(proc: Path = Path("/proc/self"), sampled: Sampled | None = None) -> Reading:
     now, peak = {}, {}
     host = _host(proc)
     if host is not None:
-        now[HOST], peak[HOST] = host
+        now[HOST] = host.resident - host.mapped
+        peak[HOST] = _peak(host, sampled)
     for name, module, index in _devices():
         now[name] = module.memory_allocated(index) / MB
         peak[name] = module.max_memory_allocated(index) / MB
     return Reading(now, peak)
 
 
+def _peak(host: Host, sampled: Sampled | None) -> float:
+    mapped = max(host.mapped, (sampled.mapped_mb if sampled else None) or 0.0)
+    own = (sampled.own_mb if sampled else None) or 0.0
+    return max(host.record - mapped, own)
+
+
 def memory_now() -> dict[str, float]:
     """MB in use per device, for a look from another thread: no peak is read or reset."""
     host = _host(Path("/proc/self"))
-    used = {} if host is None else {HOST: host[0]}
+    used = {} if host is None else {HOST: host.resident}
     return used | {name: module.memory_allocated(index) / MB for name, module, index in _devices()}
 
 
-def _host(proc: Path) -> tuple[float, float] | None:
-    """Resident set and its peak; None where neither /proc nor psutil tells."""
+def _host(proc: Path) -> Host | None:
+    """None where neither /proc nor psutil tells."""
     try:
         return parse_status((proc / "status").read_text())
     except OSError:
@@ -66,20 +96,22 @@ def resident_mb(pid: int, proc: Path = Path("/proc")) -> float | None:
         host = parse_status((proc / str(pid) / "status").read_text())
     except OSError:
         return None
-    return host[0] if host else None
+    return host.resident if host else None
 
 
-def parse_status(text: str) -> tuple[float, float] | None:
-    """VmRSS and VmHWM of a `/proc/<pid>/status`, in MB."""
+def parse_status(text: str) -> Host | None:
     sizes = {}
     for line in text.splitlines():
         name, _, value = line.partition(":")
-        if name in ("VmRSS", "VmHWM"):
+        if name in ("VmRSS", "VmHWM", "RssFile", "RssShmem"):
             sizes[name] = int(value.split()[0]) / 1024
-    return (sizes["VmRSS"], sizes["VmHWM"]) if len(sizes) == 2 else None
+    if "VmRSS" not in sizes or "VmHWM" not in sizes:
+        return None
+    mapped = sizes.get("RssFile", 0.0) + sizes.get("RssShmem", 0.0)
+    return Host(sizes["VmRSS"], sizes["VmHWM"], mapped)
 
 
-def _host_without_proc() -> tuple[float, float] | None:
+def _host_without_proc() -> Host | None:
     try:
         import resource
 
@@ -88,7 +120,7 @@ def _host_without_proc() -> tuple[float, float] | None:
         return None
     record = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     unit = 1 if sys.platform == "darwin" else 1024  # macOS counts bytes
-    return psutil.Process().memory_info().rss / MB, record * unit / MB
+    return Host(psutil.Process().memory_info().rss / MB, record * unit / MB)
 
 
 def _devices() -> Iterator[tuple[str, Any, int]]:
@@ -110,11 +142,10 @@ def needed_mb(before: Reading, after: Reading, uses: Iterable[Mapping[str, Any]]
     level = before.now.get(device, 0.0)  # a device that was opened during the file began at 0
     if device == HOST and after.peak[device] <= before.peak.get(device, 0.0) != level:
         return None  # the peaks could not be reset, and this file set no record
-    found = sum(
-        use.get("measured_mb") or 0.0
-        for use in models
-        if use.get("hit") and _plain_device(use.get("device")) == device
-    )
+    there = [use for use in models if _plain_device(use.get("device")) == device]
+    found = sum(use.get("measured_mb") or 0.0 for use in there if use.get("hit"))
+    if device == HOST:
+        found += sum(use.get("mapped_mb") or 0.0 for use in there if not use.get("hit"))
     return round(max(0.0, after.peak[device] - level) + found, 1)
 
 
@@ -147,10 +178,13 @@ def _plain_device(device: Any) -> str:
 
 
 def held_mb(pool_stats: Mapping[str, Any] | None) -> dict[str, float]:
-    """MB per device from the `devices` (bytes) of the pool's statistics."""
-    devices = (pool_stats or {}).get("devices") or {}
+    """MB per device from the `devices` (bytes) of the pool's statistics, mapped files aside."""
+    stats = pool_stats or {}
+    devices = stats.get("devices") or {}
     held: dict[str, float] = {}
     for name, size in devices.items():
         device = _plain_device(name)
         held[device] = held.get(device, 0.0) + size / MB
+    if HOST in held:
+        held[HOST] -= (stats.get("mapped_bytes") or 0) / MB
     return held

@@ -57,6 +57,7 @@ class Sampler:
         if not self._watching and (pool := loaded_pool()) is not None:
             self._watching = True
             pool.watch(self._pool_changed)
+            pool.monitor.start()
 
     def _pool_changed(self, entry: Any, why: str | None) -> None:
         if entry.identity.kind != "model":

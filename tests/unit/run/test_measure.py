@@ -1,8 +1,11 @@
 """What a file needed and left: the sums, on readings made by hand."""
 
+from dataclasses import replace
 from pathlib import Path
 
+from rpgen.pool.monitor import Peaks
 from rpgen.run.measure import (
+    Host,
     Reading,
     device_of,
     held_mb,
@@ -23,6 +26,8 @@ def test_what_a_file_needed_includes_the_models_it_found_loaded() -> None:
     loaded = [{"device": "cpu", "measured_mb": 40.0, "hit": False}]
     assert needed_mb(BEFORE, after, found) == 240.0
     assert needed_mb(BEFORE, after, loaded) == 200.0
+    assert needed_mb(BEFORE, after, [{**loaded[0], "mapped_mb": 30.0}]) == 230.0
+    assert needed_mb(BEFORE, after, [{**found[0], "mapped_mb": 30.0}]) == 240.0
 
 
 def test_the_device_is_that_of_the_first_model() -> None:
@@ -60,11 +65,14 @@ def test_what_the_pool_holds_is_no_leak() -> None:
 def test_held_memory_is_read_from_the_pools_statistics() -> None:
     assert held_mb(None) == {}
     assert held_mb({"devices": {"cuda": 2**20, "cuda:0": 2**21}}) == {"cuda:0": 3.0}
+    stats = {"devices": {"cpu": 2**22}, "mapped_bytes": 2**20}
+    assert held_mb(stats) == {"cpu": 3.0}
 
 
 def test_proc_status() -> None:
     text = "Name:\tx\nVmHWM:\t    4096 kB\nVmRSS:\t    2048 kB\n"
-    assert parse_status(text) == (2.0, 4.0)
+    assert parse_status(text) == Host(2.0, 4.0)
+    assert parse_status(f"{text}RssFile:\t1024 kB\n") == Host(2.0, 4.0, 1.0)
     assert parse_status("Name:\tx\n") is None
 
 
@@ -73,3 +81,15 @@ def test_a_fake_proc(tmp_path: Path) -> None:
     assert read_memory(tmp_path).now["cpu"] == 2.0
     start_measuring(tmp_path)
     assert (tmp_path / "clear_refs").read_text() == "5"
+
+
+def test_mapped_files_are_not_the_processs_own(tmp_path: Path) -> None:
+    """The record is of both together: the highest that was mapped is taken off it."""
+    (tmp_path / "status").write_text(
+        "VmHWM:\t409600 kB\nVmRSS:\t204800 kB\nRssFile:\t51200 kB\nRssShmem:\t0 kB\n"
+    )
+    assert read_memory(tmp_path) == Reading({"cpu": 150.0}, {"cpu": 350.0})
+    seen = Peaks(own_mb=200.0, mapped_mb=120.0, devices={}, samples=3)
+    assert read_memory(tmp_path, seen).peak["cpu"] == 280.0
+    assert read_memory(tmp_path, replace(seen, own_mb=290.0)).peak["cpu"] == 290.0
+    assert read_memory(tmp_path, replace(seen, mapped_mb=None)).peak["cpu"] == 350.0
