@@ -6,6 +6,7 @@ from typing import Any
 import torch
 
 _SHOWN = 5
+_PIECE = 2**18
 
 
 def assert_whole(model: torch.nn.Module) -> None:
@@ -22,11 +23,17 @@ def assert_whole(model: torch.nn.Module) -> None:
     broken = [
         f"{name} ({int((~torch.isfinite(tensor)).sum())} of {tensor.numel()} values)"
         for name, tensor in _tensors(model)
-        if tensor.is_floating_point() and not bool(torch.isfinite(tensor).all())
+        if tensor.is_floating_point() and not _all_finite(tensor)
     ]
     if broken:
         raise AssertionError(f"NaN or infinity in the weights: {_some(broken)}")
     _assert_tied(model)
+
+
+def _all_finite(tensor: torch.Tensor) -> bool:
+    """A piece at a time: at once, the answer would take as much memory as the weights."""
+    pieces = tensor.detach().reshape(-1).split(_PIECE)
+    return all(bool(torch.isfinite(piece).all()) for piece in pieces)
 
 
 def _assert_tied(model: torch.nn.Module) -> None:

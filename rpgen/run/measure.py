@@ -134,7 +134,8 @@ def _devices() -> Iterator[tuple[str, Any, int]]:
 
 
 def needed_mb(before: Reading, after: Reading, uses: Iterable[Mapping[str, Any]]) -> float | None:
-    """The peak of a file on the device of its first model."""
+    """The peak of a file on the device of its first model; never less than its models, which
+    may have come to lie where something else was let go before."""
     models = list(uses)
     device = device_of(models)
     if device not in after.peak:
@@ -146,7 +147,8 @@ def needed_mb(before: Reading, after: Reading, uses: Iterable[Mapping[str, Any]]
     found = sum(use.get("measured_mb") or 0.0 for use in there if use.get("hit"))
     if device == HOST:
         found += sum(use.get("mapped_mb") or 0.0 for use in there if not use.get("hit"))
-    return round(max(0.0, after.peak[device] - level) + found, 1)
+    models_alone = sum(use.get("measured_mb") or 0.0 for use in there)
+    return round(max(after.peak[device] - level + found, models_alone), 1)
 
 
 def leaked_mb(
