@@ -13,8 +13,13 @@ Command = Sequence[str]
 
 
 def seconds(command: Command, folder: Path) -> float:
-    """Wall time of one run; the command has to succeed."""
+    """Wall time of one run; the command has to succeed.
+
+    Python may keep compiled modules, as it does for anybody who installs a package: the first,
+    uncounted run makes them.
+    """
     environment = {**os.environ, "HF_HUB_OFFLINE": "1"}
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)
     start = time.perf_counter()
     done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, check=False)
     taken = time.perf_counter() - start
