@@ -7,10 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from rpgen.run.interrupts import Interrupts
     from rpgen.run.request import RunRequest
-    from rpgen.run.results import RunResult
-    from rpgen.run.state import RunFolder
 
 
 class RunWeights(StrEnum):
@@ -22,13 +19,13 @@ class RunWeights(StrEnum):
 
 def run(
     paths: Annotated[
-        list[str],
+        list[str] | None,
         typer.Argument(
             metavar="PATH...",
             help="Test files, folders, or file.py::Class::test.",
             show_default=False,
         ),
-    ],
+    ] = None,
     device: Annotated[
         str | None,
         typer.Option(help="Device for every model: auto, cpu, cuda, cuda:1, rocm, mps, xpu, ..."),
@@ -56,6 +53,9 @@ def run(
     isolate: Annotated[
         bool, typer.Option("--isolate", help="A fresh worker process for each file.")
     ] = False,
+    go_on: Annotated[
+        bool, typer.Option("--resume", help="Go on with the latest run, which was cut off.")
+    ] = False,
     junit_xml: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Write a JUnit report.")
     ] = None,
@@ -78,12 +78,15 @@ def run(
     ran or everything was skipped, 6 a report can't be written, 9 the worker can't be started,
     130 interrupted.
     """
+    from rpgen.cli.console import stderr, stdout, warn
+    from rpgen.cli.execute import Watching, resume, run_anew
     from rpgen.cli.reports import Outputs, write_reports
+    from rpgen.report.progress import Progress
     from rpgen.run.interrupts import Interrupts
     from rpgen.run.request import RunRequest
 
     request = RunRequest(
-        paths=tuple(paths),
+        paths=tuple(paths or ()),
         device=_known_device(device),
         weights=weights.value if weights else None,
         keyword=keyword,
@@ -92,12 +95,32 @@ def run(
         cleanup_age=cleanup_age,
         isolate=isolate,
     )
+    _check_paths(request, go_on)
     outputs = Outputs(json_report, junit_xml, html, markdown)
     outputs.check()
     verbosity = -1 if quiet else 1 if verbose else 0
+    progress = Progress(stderr if json_report == "-" else stdout, verbosity)
     with Interrupts() as interrupts:
-        result, folder = _supervise(request, interrupts, verbosity, to_stderr=json_report == "-")
+        watching = Watching(progress, interrupts, warn)
+        try:
+            result, folder = resume(watching) if go_on else run_anew(request, watching)
+        finally:
+            progress.stop()
         return write_reports(result, folder, outputs, verbosity)
+
+
+def _check_paths(request: "RunRequest", go_on: bool) -> None:
+    """Files, or a run to go on with; that one has options of its own."""
+    from rpgen.errors import UsageError
+    from rpgen.run.request import RunRequest
+
+    if go_on and request != RunRequest(paths=()):
+        raise UsageError(
+            "--resume goes on with the files and options of its run: "
+            "only options for reports may stand beside it"
+        )
+    if not go_on and not request.paths:
+        raise UsageError("name test files or folders to run, or --resume the latest run")
 
 
 def _known_device(device: str | None) -> str | None:
@@ -111,45 +134,3 @@ def _known_device(device: str | None) -> str | None:
     if device is None or re.sub(r":\d+$", "", device) in known:
         return device
     raise UsageError(f"unknown device {device!r}: choose one of {', '.join(known)}, or cuda:1")
-
-
-def _supervise(
-    request: "RunRequest", interrupts: "Interrupts", verbosity: int, *, to_stderr: bool
-) -> "tuple[RunResult, RunFolder]":
-    from rpgen.cli.console import stderr, stdout, warn
-    from rpgen.report.progress import Progress
-    from rpgen.run.engines import ENGINES
-    from rpgen.run.file_facts import read_facts
-    from rpgen.run.schedule import find_targets, read_jobs
-    from rpgen.run.state import new_run
-    from rpgen.run.supervisor import Supervisor
-
-    targets = find_targets(request.paths, Path.cwd())
-    folder, warning = new_run()
-    if warning:
-        warn(warning)
-    progress = Progress(stderr if to_stderr else stdout, verbosity)
-    first = read_facts(targets[0].path)
-    supervisor = Supervisor(
-        request,
-        folder,
-        lambda: read_jobs(targets),
-        sorted({str(target.folder) for target in targets}),
-        ENGINES["local"](),
-        progress,
-        _host,
-        interrupts,
-        needs_models=first.needs_models and not first.insists(request.environment()),
-    )
-    try:
-        return supervisor.run(), folder
-    finally:
-        progress.stop()
-
-
-def _host() -> dict[str, object]:
-    from dataclasses import asdict
-
-    from rpgen.hardware.detector import host_identity
-
-    return asdict(host_identity())

@@ -20,12 +20,24 @@ class Event:
 
 
 @dataclass(frozen=True, kw_only=True)
+class RunAsked(Event):
+    """The first line: what was asked for, and in which folder."""
+
+    kind: ClassVar[str] = "run_asked"
+    run: str
+    folder: str
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
 class RunStarted(Event):
-    """`files` has a {path, model, family} per file, in the order of the run."""
+    """`files` has a {path, model, family} per file, in the order of the run; `targets` what
+    `--resume` needs to go on with each: {path, name, folder, tests}."""
 
     kind: ClassVar[str] = "run_started"
     run: str
     files: tuple[Mapping[str, Any], ...]
+    targets: tuple[Mapping[str, Any], ...] = ()
     options: Mapping[str, Any] = field(default_factory=dict)
     host: Mapping[str, Any] = field(default_factory=dict)
     rpgen: str = ""
@@ -252,6 +264,7 @@ class RunEnded(Event):
 KINDS: dict[str, type[Event]] = {
     each.kind: each
     for each in (
+        RunAsked,
         RunStarted,
         RunResumed,
         WorkerStarted,

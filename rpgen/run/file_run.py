@@ -54,7 +54,7 @@ class FileRun:
         self._began = time.perf_counter()
         self._journal.append(events.FileStarted(path=self.name, worker=self._settings.worker))
         self._surroundings = Surroundings.now()
-        self._modules = frozenset(sys.modules)
+        self._modules = dict(sys.modules)
         sys.path.insert(0, str(self._path.parent))  # as for `python FILE`: helpers beside it
         self._owner.enter()
         self._owner.announce(self._upcoming)
@@ -196,8 +196,9 @@ class FileRun:
         uses = self._uses
         self._attributes.restore()
         self._reports.clear()
-        forget_modules(str(self._path), self._modules)
-        left_behind = self._surroundings.restore()
+        modules = forget_modules(str(self._path), self._modules)
+        self._modules.clear()
+        left_behind = (*self._surroundings.restore(), *modules)
         pool = loaded_pool()
         peak = measure.read_memory(sampled=pool.monitor.peaks() if pool else None)
         self._owner.leave(self._settings.cleanup_age)

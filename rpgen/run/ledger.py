@@ -22,6 +22,7 @@ class Ledger:
         self._tail = Tail(path)
         self._listen = listen
         self.fold = Fold()
+        self.workers = 0  # the highest number of an earlier supervisor's
 
     def append(self, event: events.Event) -> None:
         self._journal.append(event)
@@ -38,6 +39,8 @@ class Ledger:
         self._journal.mend()
         for event in self._tail.read():
             self.fold.add(event)
+            if isinstance(event, events.WorkerStarted):
+                self.workers = max(self.workers, event.worker)
 
     def mend(self) -> None:
         """End a line that a dead worker left torn."""

@@ -4,7 +4,7 @@ import ast
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 from rpgen.errors import UsageError
@@ -58,6 +58,16 @@ class RunRequest:
             "reruns": self.reruns,
             "fail_on_leak_mb": self.fail_on_leak,
         }
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> "RunRequest":
+        """What `to_dict` gave; an option that a later version has is left out."""
+        names = {"timeout_seconds": "timeout", "cleanup_age_minutes": "cleanup_age"}
+        names["fail_on_leak_mb"] = "fail_on_leak"
+        known = {field.name for field in fields(cls)}
+        given = {names.get(name, name): value for name, value in values.items()}
+        chosen = {name: value for name, value in given.items() if name in known}
+        return cls(**{**chosen, "paths": tuple(values["paths"])})
 
 
 def _preferences(text: str | None) -> dict[str, Any]:

@@ -5,7 +5,7 @@ a second try of what was running there. A file that takes workers down twice is 
 """
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 
 from rpgen.errors import ExitCode, WorkerError
@@ -124,19 +124,45 @@ class Rescue:
 
     def go_on_with(self, task: RunFile, message: str, worker: int) -> None:
         """The rest of a file that was cut off; its quarantine; or its end, if nothing is left."""
-        file = self._ledger.fold.file_result(task.name)
-        ran = self._ledger.ran(task.name)
-        tests = self._ledger.fold.collected(task.name)
-        left = tuple(test for test in tests or () if self._rounds.following(ran.get(test)))
-        begun = tests is not None or bool(file.tests)
-        quarantine = self._downs[task.name] >= DOWNS_ALLOWED
-        if (left or not begun) and not quarantine:
-            turns = tuple((test, *each.turn, each.bad) for test, each in ran.items())
-            self.backlog.put_back([replace(task, ran=turns)])
-            return
-        lost = tuple(test for test in left if test not in ran) if begun else (task.name,)
-        if lost:
+        rest = self.rest_of(task)
+        if rest is None:
+            self._end_file(task, worker)
+        elif self._downs[task.name] < DOWNS_ALLOWED:
+            self.backlog.put_back([rest])
+        else:
+            ran = self._ledger.ran(task.name)
+            tests = self._ledger.fold.collected(task.name) or (task.name,)
+            lost = tuple(test for test in tests if test not in ran)
             reason = f"not run: the file took the worker down {DOWNS_ALLOWED} times ({message})"
             self._ledger.append(events.Quarantined(path=task.name, tests=lost, message=reason))
+            self._end_file(task, worker)
+
+    def rest_of(self, task: RunFile) -> RunFile | None:
+        """What is still to be run of a file; None where nothing is.
+
+        A file that could not be imported has its own result and gets no second try.
+        """
+        ran = self._ledger.ran(task.name)
+        tests = self._ledger.fold.collected(task.name)
+        if tests is None and ran:
+            return None
+        if tests is not None and not any(self._rounds.following(ran.get(each)) for each in tests):
+            return None
+        turns = tuple((test, *each.turn, each.bad) for test, each in ran.items())
+        return replace(task, ran=turns)
+
+    def still_to_run(self, tasks: Iterable[RunFile]) -> list[RunFile]:
+        """Of a run that is resumed; a file that only lacked its end gets that."""
+        left = []
+        for task in tasks:
+            file = self._ledger.fold.file_result(task.name)
+            rest = None if file.quarantined else self.rest_of(task)
+            if rest is not None:
+                left.append(rest)
+            elif not self._ledger.fold.has_ended(task.name):
+                self._end_file(task, worker=0)
+        return left
+
+    def _end_file(self, task: RunFile, worker: int) -> None:
         self._ledger.append(events.FileEnded(path=task.name, worker=worker, duration_seconds=0.0))
         self._follow()

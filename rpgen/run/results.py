@@ -126,8 +126,8 @@ class Fold:
         """The tests of a file, None where it was not imported yet."""
         return self._file(path).collected
 
-    def begun(self, path: str) -> bool:
-        return self._file(path).started
+    def has_ended(self, path: str) -> bool:
+        return self._file(path).ended
 
     def result(self) -> RunResult:
         start, end = self._start, self._end

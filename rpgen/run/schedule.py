@@ -1,9 +1,10 @@
 """Which files a run has, and in which order."""
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from rpgen.errors import NothingRanError, UsageError
 from rpgen.run.channel import RunFile
@@ -24,6 +25,19 @@ class Target:
     name: str
     folder: Path
     tests: tuple[str, ...] = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        return {
+            "path": str(self.path),
+            "name": self.name,
+            "folder": str(self.folder),
+            "tests": list(self.tests),
+        }
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> "Target":
+        path, folder = Path(values["path"]), Path(values["folder"])
+        return cls(path, values["name"], folder, tuple(values["tests"]))
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from rpgen.errors import OutputError
+from rpgen.errors import OutputError, UsageError
 from rpgen.paths import state_folder
 
 KEPT_RUNS = 100
@@ -56,6 +56,25 @@ class RunFolder:
 
     def stack(self, worker: int) -> Path:
         return self.path / f"worker-{worker}.stack"
+
+
+class RunLock:
+    """Held by whoever supervises a run, for as long as it lives: the kernel lets go of it."""
+
+    def __init__(self, folder: RunFolder) -> None:
+        import fcntl
+
+        self._file = (folder.path / "lock").open("w")
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            self._file.close()
+            raise UsageError(
+                f"the run {folder.run} is still going on in another process; wait for its end"
+            ) from error
+
+    def release(self) -> None:
+        self._file.close()
 
 
 def new_run(now: float | None = None) -> tuple[RunFolder, str | None]:

@@ -9,23 +9,25 @@ import contextlib
 import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import rpgen
 from rpgen.errors import UsageError, WorkerError
 from rpgen.run import events
 from rpgen.run.backlog import Backlog
-from rpgen.run.channel import Exit, Settings
+from rpgen.run.channel import Exit, RunFile, Settings
 from rpgen.run.engines import Engine
 from rpgen.run.engines.interface import LostWorkerError, Slot
 from rpgen.run.interrupts import Interrupts
+from rpgen.run.keeper import kill_marked
 from rpgen.run.ledger import Ledger, Listener
 from rpgen.run.outcomes import Outcome, RunResult
 from rpgen.run.output import keep_end
 from rpgen.run.request import RunRequest
 from rpgen.run.rescue import Rescue
 from rpgen.run.schedule import Job
-from rpgen.run.state import RunFolder
+from rpgen.run.state import RunFolder, RunLock
 from rpgen.run.watch import Watched
 
 QUICK_POLL_SECONDS = 0.002  # after news: small files follow each other within milliseconds
@@ -39,7 +41,8 @@ class Supervisor:
     """One run. `run` returns when every file has a result, or when the person had enough.
 
     `jobs` is called once the first worker has been started, so that its imports overlap with
-    the reading of the files; `needs_models` says whether that worker will need them.
+    the reading of the files; `needs_models` says whether that worker will need them. With
+    `resume` the folder is that of a run that was cut off, and `jobs` are all of its files.
     """
 
     def __init__(
@@ -53,6 +56,7 @@ class Supervisor:
         host: Callable[[], Mapping[str, Any]] = dict,
         interrupts: Interrupts | None = None,
         needs_models: bool = False,
+        resume: bool = False,
     ) -> None:
         self._request = request
         self._folder = folder
@@ -61,7 +65,9 @@ class Supervisor:
         self._engine = engine
         self._host = host
         self._needs_models = needs_models
+        self._resume = resume
         self._environment = request.environment()
+        self._lock = RunLock(folder)
         self._ledger = Ledger(folder.journal, listen)
         self._interrupts = interrupts or Interrupts()
         self._backlog = Backlog((), {})
@@ -76,8 +82,10 @@ class Supervisor:
     def run(self) -> RunResult:
         """The first act is to start a worker, so that its imports overlap with the rest."""
         try:
-            self._start_worker(self._engine.slots()[0], self._needs_models)
-            self._write_start()
+            if self._resume:
+                self._go_on()
+            else:
+                self._begin()
             while len(self._backlog) or any(worker.handed for worker in self._crew.values()):
                 self._turn()
             self._write_end()
@@ -89,6 +97,7 @@ class Supervisor:
             self._end_all(0.0 if self._interrupts.now else EXIT_SECONDS)
             self._engine.close()
             self._ledger.close()
+            self._lock.release()
             for log in self._folder.logs():
                 with contextlib.suppress(OSError):  # a full disk has had its own error by now
                     keep_end(log)
@@ -145,12 +154,15 @@ class Supervisor:
         self._news = self._news or news
         self._pause = QUICK_POLL_SECONDS if news else min(2 * self._pause, POLL_SECONDS)
 
-    def _write_start(self) -> None:
+    def _begin(self) -> None:
+        self._ledger.append(
+            events.RunAsked(
+                run=self._folder.run, folder=str(Path.cwd()), options=self._request.to_dict()
+            )
+        )
+        self._start_worker(self._engine.slots()[0], self._needs_models)
         jobs = self._jobs()
-        keys = {job.name: job.facts.pool_key for job in jobs}
-        tasks = [job.task() for job in jobs]
-        self._backlog = Backlog(tasks, keys, len(self._engine.slots()))
-        self._rescue.backlog = self._backlog
+        self._plan(jobs, [job.task() for job in jobs])
         files = [
             {"path": job.name, "model": job.facts.model, "family": job.facts.family} for job in jobs
         ]
@@ -158,11 +170,27 @@ class Supervisor:
             events.RunStarted(
                 run=self._folder.run,
                 files=tuple(files),
+                targets=tuple(job.target.to_dict() for job in jobs),
                 options=self._request.to_dict(),
                 host=self._host(),
                 rpgen=rpgen.__version__,
             )
         )
+
+    def _go_on(self) -> None:
+        """Make sure that nothing of the run is left alive, and take in what it has done."""
+        kill_marked(f"{self._folder.run}:")
+        self._ledger.recall()
+        self._started = self._ledger.workers
+        self._bad_before = self._ledger.bad()
+        self._write(events.RunResumed(host=self._host(), rpgen=rpgen.__version__))
+        jobs = self._jobs()
+        self._plan(jobs, self._rescue.still_to_run(job.task() for job in jobs))
+
+    def _plan(self, jobs: Sequence[Job], tasks: Sequence[RunFile]) -> None:
+        keys = {job.name: job.facts.pool_key for job in jobs}
+        self._backlog = Backlog(tasks, keys, len(self._engine.slots()))
+        self._rescue.backlog = self._backlog
 
     def _write_end(self) -> None:
         interrupted = self._interrupts.count > 0

@@ -4,7 +4,7 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from types import ModuleType
 from typing import Any
@@ -111,12 +111,24 @@ class ClassAttributes:
                     setattr(each, name, value)
 
 
-def forget_modules(path: str, before: Iterable[str]) -> None:
-    """Drop the modules that were made from the file at `path`."""
+def forget_modules(path: str, before: Mapping[str, ModuleType]) -> tuple[str, ...]:
+    """Drop the modules that were made from the file at `path`, and put back those that it took
+    away or replaced; says which those were."""
     for name in set(sys.modules).difference(before):
         module = sys.modules.get(name)
         if isinstance(module, ModuleType) and getattr(module, "__file__", None) == path:
             del sys.modules[name]
+    changed = [name for name, module in before.items() if sys.modules.get(name) is not module]
+    for name in changed:
+        sys.modules[name] = before[name]
     for name in ("last_exc", "last_type", "last_value", "last_traceback"):
         if hasattr(sys, name):
             delattr(sys, name)
+    return _named(sorted(changed))
+
+
+def _named(modules: list[str], shown: int = 3) -> tuple[str, ...]:
+    if not modules:
+        return ()
+    more = f" and {len(modules) - shown} more" if len(modules) > shown else ""
+    return (f"modules taken away or replaced: {', '.join(modules[:shown])}{more}",)

@@ -205,6 +205,17 @@ def test_what_a_file_leaves_behind_is_ended_put_back_and_named(project: Project)
     assert ran.processes() == []
 
 
+def test_modules_that_a_file_takes_away_are_put_back(project: Project) -> None:
+    spoils = (
+        "import sys, types\ndef test_spoils():\n    sys.modules['json'] = types.ModuleType('x')\n"
+    )
+    spoils += "    del sys.modules['subprocess']\ndef test_clears():\n    sys.modules.clear()\n"
+    project.write(a=spoils, b="import json, subprocess\ndef test_good():\n    json.dumps(1)\n")
+    ran = project.run(".")
+    assert ran.files["test_b.py"]["outcome"] == "passed"
+    assert "taken away" in " ".join(ran.files["test_a.py"]["left_behind"])
+
+
 @linux
 def test_children_of_a_crashed_worker_are_ended(project: Project) -> None:
     line = "import subprocess; subprocess.Popen(['setsid', 'sleep', '600']); os._exit(1)"

@@ -32,6 +32,7 @@ EXAMPLES: dict[type[events.Event], events.Event] = {
         events.FileEnded(path="a", worker=1, duration_seconds=1.5, left_behind=("thread t",)),
         events.WorkerDown(worker=1, cause="crashed", message="m", path="a", test=None),
         events.WorkerLost(worker=1, path="a", message="m"),
+        events.RunAsked(run="r", folder="/f", options={"paths": ["."]}),
         events.RunResumed(rpgen="1"),
         events.WorkerSpent(worker=1, path="a", message="m"),
         events.Quarantined(path="a", tests=("a::c",), message="m"),

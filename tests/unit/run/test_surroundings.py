@@ -64,7 +64,7 @@ def test_modules_of_a_file_are_dropped(tmp_path: Path, monkeypatch: pytest.Monke
     path.write_text("")
     (tmp_path / "kept_module.py").write_text("")
     monkeypatch.syspath_prepend(tmp_path)
-    before = frozenset(sys.modules)
+    before = dict(sys.modules)
     __import__("dropped_module")
     __import__("kept_module")
     forget_modules(str(path), before)
