@@ -24,6 +24,8 @@ from rpgen.models.weights import (
     needs_hub,
     needs_size,
 )
+from rpgen.placement.estimate import CacheShape
+from rpgen.placement.kv_cache import cache_shape
 
 
 class _Once:
@@ -126,6 +128,12 @@ class Checkpoint:
         """The size of what would be loaded, from the best source at hand."""
         kind = self.choice().kind
         return cast(WeightEstimate, self._once(f"estimate {kind}", lambda: self._estimate(kind)))
+
+    def cache_shape(self) -> CacheShape | None:
+        """The key-value cache of what would be loaded; None where nothing tells."""
+        if self.choice().kind is not Weights.TINY:
+            return cache_shape(self._known_config() or {})
+        return cache_shape(self._tiny_config().to_dict()) if "torch" in sys.modules else None
 
     def pool_options(self) -> dict[str, Any]:
         """What makes two instances of one name different, for the pool's identity."""

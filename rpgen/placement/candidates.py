@@ -102,7 +102,7 @@ def needed_mb(case: Case, device: Device) -> float | None:
     told = case.preferences.compatibility.get(device.backend)
     if told and told.peak_mb is not None:
         return told.peak_mb
-    estimate = case.needs.estimate(loaded_as(case, device))
+    estimate = case.needs.estimate(loaded_as(case, device), device)
     return estimate.peak_mb if estimate else None
 
 

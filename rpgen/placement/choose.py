@@ -143,7 +143,7 @@ def _judge_memory(case: Case, device: Device, name: str) -> Considered:
 def _decision(case: Case, accepted: list[Device], considered: tuple[Considered, ...]) -> Placement:
     device = accepted[0]
     dtype, said_of_dtype = choose_dtype(case.preferences, device)
-    estimate = case.needs.estimate(loaded_as(case, device))
+    estimate = case.needs.estimate(loaded_as(case, device), device)
     chosen = next(c for c in considered if c.accepted)
     before = considered[: considered.index(chosen)]
     reasons = [f"{chosen.name}: {chosen.verdict}", *said_of_dtype]
@@ -191,7 +191,7 @@ def _forced(case: Case, request: Request) -> Placement:
         raise UsageError(f"{request} was forced and can't be had: {why}")
     device = devices[0]
     dtype, said_of_dtype = choose_dtype(case.preferences, device)
-    estimate = case.needs.estimate(loaded_as(case, device))
+    estimate = case.needs.estimate(loaded_as(case, device), device)
     name = str(device.torch_device)
     return Placement(
         device=name,

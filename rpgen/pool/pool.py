@@ -28,7 +28,9 @@ from rpgen.pool.monitor import Monitor
 from rpgen.pool.moving import Mover
 from rpgen.pool.obtain import Obtain
 from rpgen.pool.owner import Owner, Owners
+from rpgen.pool.peaks import PeakStore, users_store
 from rpgen.pool.reading import Reader, read_device_wish
+from rpgen.pool.recall import Recall
 from rpgen.pool.surroundings import Surroundings
 from rpgen.pool.table import Table, Watcher
 from rpgen.pool.telling import Telling
@@ -41,7 +43,7 @@ class ResourcePool(Telling):
 
     Thread-safe. A constructor never runs under a lock, and a hit never waits for a load.
     The parameters are for tests and for other machines than this one: how to look at the
-    hardware and its memory, the clock, and budgets in MB by device.
+    hardware and its memory, the clock, budgets in MB by device, and the store of measured peaks.
     """
 
     def __init__(
@@ -54,6 +56,7 @@ class ResourcePool(Telling):
         clock: Callable[[], float] = time.monotonic,
         budgets_mb: Mapping[str, float] | None = None,
         matrix: Matrix = GUIDE,
+        peaks: PeakStore | None = None,
     ) -> None:
         self._lock = threading.RLock()
         self._clock = clock
@@ -67,6 +70,9 @@ class ResourcePool(Telling):
             self._table, self._lock, budget, self._reservations, self._around.snapshot, matrix
         )
         self._obtain = Obtain(self._table, self._lock, self._admission)
+        self._recall = Recall(
+            peaks or users_store(), self._table, self._lock, self._around.snapshot
+        )
         self._mover = Mover(self._table, self._lock, self._admission.free_idle)
         self._low_memory = LowMemory()
         self._owners = Owners()
@@ -81,7 +87,7 @@ class ResourcePool(Telling):
         self._fetch = Fetch(
             self._table,
             self._lock,
-            Reader(self._around.classify, matrix),
+            Reader(self._around.classify, matrix, self._recall),
             self._obtain,
             self._mover,
             self._custody,
@@ -201,6 +207,10 @@ class ResourcePool(Telling):
     def uses(self, owner: str) -> tuple[Use, ...]:
         """What an owner got, in order; also after it has ended."""
         return self._custody.uses(owner)
+
+    def note_peak(self, owner: str, peak_mb: float) -> bool:
+        """What an owner took in all: the next prediction for its model, if it used just one."""
+        return self._recall.note(self.uses(owner), peak_mb)
 
     def expect(self, keys: Sequence[str]) -> None:
         """What will be asked for from here on (`type:name`), so that eviction can look ahead."""

@@ -7,20 +7,28 @@ from typing import Any
 
 from rpgen.errors import UsageError
 from rpgen.families import Classification, Family
-from rpgen.placement.estimate import Needs, WeightFigures
+from rpgen.placement.estimate import CacheShape, Needs, WeightFigures
 from rpgen.placement.matrix import Matrix
 from rpgen.placement.preferences import Preferences, merged, parse, parse_device
 from rpgen.pool.entry import Identity, Kind
 from rpgen.pool.keys import decoded, source_of
+from rpgen.pool.recall import Recall
 from rpgen.pool.wanted import Wanted
 
 logger = logging.getLogger("rpgen.pool")
 
+_GENERATE = (Family.TEXT_GENERATION, Family.AUDIO, Family.MULTIMODAL)
+"""The families among whose tests one generates."""
+
 
 class Reader:
-    def __init__(self, classify: Callable[[str], Classification | None], matrix: Matrix) -> None:
-        self._classify = classify
-        self._matrix = matrix
+    def __init__(
+        self,
+        classify: Callable[[str], Classification | None],
+        matrix: Matrix,
+        recall: Recall,
+    ) -> None:
+        self._classify, self._matrix, self._recall = classify, matrix, recall
         self._complained: set[str] = set()
 
     def wanted(
@@ -32,13 +40,16 @@ class Reader:
         """`request` is what the pool remembers: type, name, options, environment, wishes."""
         model_type, model_name, options, environment, _ = request
         preferences = self._preferences(hardware_preferences, decoded(environment))
+        identity = Identity(Kind.MODEL, str(model_type), model_name, options=options)
         return Wanted(
-            identity=Identity(Kind.MODEL, str(model_type), model_name, options=options),
+            identity=identity,
             constructor=constructor,
             preferences=preferences,
             kind=lambda: self._needs(str(model_type), model_name, constructor, preferences),
-            needs=lambda: _sized(
-                self._needs(str(model_type), model_name, constructor, preferences), constructor
+            needs=lambda: self._sized(
+                self._needs(str(model_type), model_name, constructor, preferences),
+                identity,
+                constructor,
             ),
         )
 
@@ -78,12 +89,25 @@ class Reader:
         family = family or (row.family if row else None)
         return Needs(family=family, model_type=architecture)
 
+    def _sized(
+        self, needs: Needs, identity: Identity, constructor: Callable[..., Any] | None
+    ) -> Needs:
+        """With what the model's source says of its weights; nothing is known of an opaque one's.
 
-def _sized(needs: Needs, constructor: Callable[..., Any] | None) -> Needs:
-    """With what the model's source says of its weights; nothing is known of an opaque one's."""
-    source = source_of(constructor)
-    figures = source.estimate() if source else None
-    return replace(needs, figures=figures) if isinstance(figures, WeightFigures) else needs
+        A source that can tell the shape of a decoder's cache does so by `cache_shape()`.
+        """
+        source = source_of(constructor)
+        figures = source.estimate() if source else None
+        if not isinstance(figures, WeightFigures):
+            return needs
+        tells = getattr(source, "cache_shape", None)
+        shape = tells() if tells and needs.family in _GENERATE else None
+        return replace(
+            needs,
+            figures=figures,
+            cache=shape if isinstance(shape, CacheShape) else None,
+            peaks=self._recall.expected(identity, figures),
+        )
 
 
 def read_device_wish(device: str) -> str:

@@ -201,6 +201,9 @@ class FileRun:
         left_behind = (*self._surroundings.restore(), *modules)
         pool = loaded_pool()
         peak = measure.read_memory(sampled=pool.monitor.peaks() if pool else None)
+        peak_mb = measure.needed_mb(self._memory, peak, uses)
+        if pool is not None and peak_mb is not None and not self.bad and not self.deselected:
+            pool.note_peak(self._owner.name, peak_mb)  # the next run's prediction
         self._owner.leave(self._settings.cleanup_age)
         if pool is not None:
             import gc
@@ -217,7 +220,7 @@ class FileRun:
                 path=self.name,
                 worker=self._settings.worker,
                 duration_seconds=round(time.perf_counter() - self._began, 6),
-                peak_mb=measure.needed_mb(self._memory, peak, uses),
+                peak_mb=peak_mb,
                 leaked_mb=leaked,
                 left_behind=left_behind,
                 pool=stats,

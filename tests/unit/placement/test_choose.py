@@ -99,7 +99,7 @@ def test_a_better_device_that_lacks_only_free_bytes_is_noticed(
 
 def test_room_to_spare_is_asked_for(machines: dict[str, HardwareSnapshot]) -> None:
     needs = model(400)
-    peak = needs.estimate("fp32")
+    peak = needs.estimate("fp32", machines["one 8 GB GPU"].devices(Backend.CUDA)[0])
     assert peak is not None
     just, enough = peak.peak_mb * 1.01, peak.peak_mb * HEADROOM + 1
     box = machines["one 8 GB GPU"]

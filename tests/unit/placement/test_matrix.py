@@ -3,7 +3,7 @@
 import pytest
 
 from rpgen.families import Family
-from rpgen.hardware.types import Backend
+from rpgen.hardware.types import Backend, Device
 from rpgen.placement.estimate import CacheShape, Needs, cache_mb, working_mb
 from rpgen.placement.matrix import FAMILIES, GUIDE, MODELS, Rating
 
@@ -58,9 +58,11 @@ def test_priority() -> None:
 
 
 def test_estimates() -> None:
-    assert Needs(family=Family.VISION).estimate("fp32") is None
-    assert working_mb(Family.AUDIO, 1000) > working_mb(Family.EMBEDDING, 1000)
-    assert working_mb(None, 0) > 0
+    cpu = Device(Backend.CPU, 0, "CPU", "cpu", 1000.0)
+    assert Needs(family=Family.VISION).estimate("fp32", cpu) is None
+    audio = working_mb(Family.AUDIO, 1000, Backend.CPU)
+    assert audio > working_mb(Family.EMBEDDING, 1000, Backend.CPU)
+    assert working_mb(None, 0, Backend.CUDA) > working_mb(None, 0, Backend.CPU) > 0
     gpt2 = CacheShape(layers=12, kv_heads=12, head_size=64)
     assert cache_mb(gpt2, 1024, "fp16") == 36.0
     assert cache_mb(gpt2, 1024, None) == 72.0
