@@ -11,10 +11,12 @@ from rpgen.checks.generation import (
     assert_generates,
     assert_generation_ends,
     assert_generation_ignores_cache,
+    assert_generation_ignores_left_padding,
     assert_generation_ignores_padding,
     assert_no_look_ahead,
 )
 from rpgen.checks.gradients import assert_gradients_arrive
+from rpgen.checks.implementations import Difference, Validation, validate
 from rpgen.checks.influence import assert_every_part_matters, assert_every_token_matters
 from rpgen.checks.model import assert_on_device, assert_ready, assert_whole
 from rpgen.checks.outputs import assert_finite, assert_shape, main_output
@@ -32,6 +34,7 @@ from rpgen.checks.repeating import (
     assert_leaves_torch_alone,
     assert_repeatable,
 )
+from rpgen.checks.state import switches_now
 from rpgen.checks.tolerance import Tolerance, tolerance_for
 from rpgen.checks.variants import (
     assert_attention_implementations_agree,
@@ -39,7 +42,9 @@ from rpgen.checks.variants import (
 )
 
 __all__ = [
+    "Difference",
     "Tolerance",
+    "Validation",
     "assert_agrees_with_fresh_copy",
     "assert_attention_implementations_agree",
     "assert_cache_agrees",
@@ -51,6 +56,7 @@ __all__ = [
     "assert_generates",
     "assert_generation_ends",
     "assert_generation_ignores_cache",
+    "assert_generation_ignores_left_padding",
     "assert_generation_ignores_padding",
     "assert_gradients_arrive",
     "assert_half_precision_is_close",
@@ -72,5 +78,7 @@ __all__ = [
     "assert_tokenizer_fits",
     "assert_whole",
     "main_output",
+    "switches_now",
     "tolerance_for",
+    "validate",
 ]

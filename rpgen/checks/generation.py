@@ -14,6 +14,8 @@ from rpgen.models.quiet import quiet_transformers, seeded
 _ONE_BY_ONE = 3
 """Positions that are fed singly to a cache, after the first half in one piece."""
 
+_PADDING = 3
+
 
 def assert_no_look_ahead(
     model: Any, inputs: Inputs, tokens: str = "input_ids", last: int | None = None
@@ -125,6 +127,26 @@ def assert_generation_ignores_padding(
             (together.sequences[row, width:], _row(together.logits, row)),
             (alone.sequences[0, start:], _row(alone.logits, 0)),
             f"{prompt!r} in a padded batch",
+            model,
+        )
+
+
+def assert_generation_ignores_left_padding(model: Any, inputs: Inputs, new_tokens: int) -> None:
+    """Masked tokens before the prompt change nothing of what is written after it."""
+    ids = inputs["input_ids"]
+    padded = dict(inputs)
+    for name, value in inputs.items():
+        if isinstance(value, torch.Tensor) and value.shape == ids.shape:
+            padded[name] = torch.cat([torch.zeros_like(value[:, :_PADDING]), value], dim=1)
+    padded["input_ids"][:, :_PADDING] = ids[:, -1:]
+    alone = _generate(model, inputs, new_tokens)
+    together = _generate(model, padded, new_tokens)
+    start = ids.shape[1]
+    for row in range(len(ids)):
+        _assert_same_row(
+            (together.sequences[row, start + _PADDING :], _row(together.logits, row)),
+            (alone.sequences[row, start:], _row(alone.logits, row)),
+            f"with {_PADDING} masked tokens before the prompt, row {row}",
             model,
         )
 

@@ -15,7 +15,7 @@ from rpgen.errors import UsageError
 from rpgen.hardware.memory import device_free_mb, host_memory
 
 VARIABLE = "RPGEN_LEVEL"
-LARGEST_COPY_MB = 1024.0
+LARGEST_COPY_MB = 512.0
 """At the normal level: beyond it a second copy costs more time than the rest of the file."""
 
 

@@ -2,7 +2,7 @@
 
 import gc
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
@@ -30,7 +30,7 @@ def assert_repeatable(
     before = copied(inputs)
     first = forward(inputs)
     kept = copied(first)
-    _assert_untouched(inputs, before)
+    assert_untouched(inputs, before)
     assert_same(forward(copied(before)), kept, "the second run", model)
     if other is not None:
         forward(other)
@@ -38,21 +38,32 @@ def assert_repeatable(
         assert_same(forward(inputs), kept, "the run after one on another input", model)
 
 
-def _assert_untouched(inputs: Inputs, before: Inputs) -> None:
+def assert_untouched(inputs: Inputs, before: Inputs) -> None:
+    """The tensors of `inputs` are what they were when `before` was copied from them."""
     was = dict(named_tensors(before, "inputs"))
     for name, tensor in named_tensors(inputs, "inputs"):
         if tensor.shape != was[name].shape or not torch.equal(tensor, was[name]):
             raise AssertionError(f"{name} was changed by the model")
 
 
-def assert_leaves_torch_alone(forward: Forward, inputs: Inputs) -> None:
-    """A run flips none of torch's global switches and draws no random numbers."""
-    switches, drawn = switches_now(), torch.get_rng_state()
+def assert_leaves_torch_alone(
+    forward: Forward, inputs: Inputs, since: Mapping[str, Any] | None = None
+) -> None:
+    """A run flips none of torch's global switches and draws no random numbers.
+
+    `since` are the switches as they were before the model was first used; what is flipped
+    once is flipped for all that follows.
+    """
+    switches, state = since or switches_now(), torch.get_rng_state()
+    torch.rand(3)  # the generator may stand where the model would set it
+    drawn = torch.get_rng_state()
     forward(inputs)
+    untouched = torch.equal(torch.get_rng_state(), drawn)
+    torch.set_rng_state(state)
     flipped = restore_switches(switches)
     if flipped:
         raise AssertionError(f"the model changed {', '.join(flipped)}")
-    if not torch.equal(torch.get_rng_state(), drawn):
+    if not untouched:
         raise AssertionError("the model drew random numbers, or seeded the generator")
 
 

@@ -26,17 +26,19 @@ _STAGED = frozenset({"efficientnet", "timm_wrapper", "timm_backbone", "mobilenet
 
 
 def chosen_checks(
-    subfamily: str | None, model_type: str | None, auto_class: str, known: bool
+    subfamily: str | None, model_type: str | None, auto_class: str, *, known: bool, gguf: bool
 ) -> frozenset[str]:
-    """Names of the optional checks: saving, layers, attention, gradients, cache.
+    """Names of the optional checks: files, saving, layers, attention, gradients, cache.
 
-    `known` is False where nothing is known of the architecture.
+    `known` is False where nothing is known of the architecture. Weights that come out of a
+    `gguf` file can't be saved again, and its tokenizer takes long to read a second time.
     """
+    files = set() if gguf else {"files", "saving"}
     if not known:
-        return frozenset({"saving"})
+        return frozenset(files)
     if subfamily == Subfamily.TEXT_TO_SPEECH:
-        return frozenset()
-    chosen = {"saving", "gradients"}
+        return frozenset(files - {"saving"})
+    chosen = {*files, "gradients"}
     joint = subfamily == Subfamily.IMAGE_TEXT_ENCODER
     if not joint and model_type not in _STAGED:
         chosen.add("layers")

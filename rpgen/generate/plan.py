@@ -108,7 +108,6 @@ def plan_test(
     auto_class = answer.auto_class or "AutoModel"
     if subfamily is Subfamily.SENTENCE_TRANSFORMER:
         auto_class = "AutoModel"
-    known_kind = family is not None
     return TestPlan(
         file_name=file_name,
         class_name=class_name(file_name),
@@ -125,8 +124,14 @@ def plan_test(
         cleanup_minutes=wishes.cleanup_minutes,
         pooling=known.pooling or "mean",
         inputs=known.inputs or ("text",),
-        checks=chosen_checks(subfamily, answer.model_type, auto_class, known_kind),
-        precisions=half_precisions(subfamily, answer.model_type, known_kind),
+        checks=chosen_checks(
+            subfamily,
+            answer.model_type,
+            auto_class,
+            known=family is not None,
+            gguf=model.endswith(".gguf"),
+        ),
+        precisions=half_precisions(subfamily, answer.model_type, family is not None),
         expects=expectations_of(known.label or model, subfamily),
         draws=subfamily == Subfamily.TEXT_TO_SPEECH,
     )

@@ -37,6 +37,7 @@ class TestName(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
         cls.pool = get_global_resource_pool()
+        cls.switches = checks.switches_now()
         cls.model = cls.pool.get_model(
             FAMILY,
             CHECKPOINT.name,
@@ -92,6 +93,15 @@ class TestName(unittest.TestCase):
         inputs = self.example()
         checks.assert_every_part_matters(self.model, inputs, "pixel_values")
 
+    def test_an_example_alone_equals_itself_in_a_batch(self):
+        """Its neighbour in the batch does not change what an example gives."""
+        first, second = self.encode(0), self.encode(1)
+        both = {name: torch.cat([first[name], second[name]]) for name in first}
+        together = self.forward(both).logits
+        for row, single in enumerate((first, second)):
+            alone = self.forward(single).logits[0]
+            checks.assert_close(together[row], alone, f"example {row}", self.model)
+
     def test_the_future_does_not_leak(self):
         """What follows a word of the question changes nothing before it."""
         checks.assert_no_look_ahead(self.model, self.example(), last=LAST_TOKENS)
@@ -113,6 +123,12 @@ class TestName(unittest.TestCase):
         checks.assert_generation_ends(self.model, inputs, NEW_TOKENS)
         checks.assert_generation_ignores_cache(self.model, inputs, NEW_TOKENS)
 
+    def test_padding_changes_nothing(self):
+        """Masked tokens on the left do not change what is written on the right."""
+        checks.assert_generation_ignores_left_padding(
+            self.model, self.example(), NEW_TOKENS
+        )
+
     def test_same_input_gives_same_output(self):
         """Dropout is off, no run shows in another, and inputs stay as they were."""
         inputs = self.example()
@@ -122,7 +138,7 @@ class TestName(unittest.TestCase):
     def test_a_run_leaves_nothing_behind(self):
         """Tensors are freed; torch's switches and random numbers stay as they were."""
         inputs = self.example()
-        checks.assert_leaves_torch_alone(self.forward, inputs)
+        checks.assert_leaves_torch_alone(self.forward, inputs, since=self.switches)
         checks.assert_keeps_no_memory(self.forward, inputs)
 
     def test_a_fresh_copy_on_the_cpu_agrees(self):
@@ -156,4 +172,4 @@ def main():
 if __name__ == "__main__":
     sys.exit(main())
 
-# rpgen:signature 211611f70c79a281
+# rpgen:signature c0d584528878b4ef
