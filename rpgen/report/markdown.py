@@ -25,7 +25,6 @@ _SYMBOLS = {
     Outcome.TIMEOUT: "⏰",
     Outcome.CRASHED: "💥",
 }
-_ANSI = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]")
 
 
 def build(result: RunResult, limit: int = SUMMARY_LIMIT) -> str:
@@ -91,7 +90,7 @@ def _problem(problem: Problem) -> str:
     test = problem.test
     head = f"{_SYMBOLS[test.outcome]} <b>{test.outcome}</b> <code>{_text(test.id)}</code>"
     more = f" and {len(problem.others)} more" if problem.others else ""
-    lines = _plain(test.details or problem.message).splitlines()
+    lines = words.plain(test.details or problem.message).splitlines()
     if len(lines) > _DETAILS_LINES:
         left_out = len(lines) - _DETAILS_LINES
         lines = [f"[... {left_out} lines ...]", *lines[-_DETAILS_LINES:]]
@@ -103,13 +102,9 @@ def _problem(problem: Problem) -> str:
     return f"\n<details><summary>{head}{more}</summary>\n\n{body}\n\n</details>\n"
 
 
-def _plain(text: str) -> str:
-    return words.printable(_ANSI.sub("", text))
-
-
 def _text(text: str) -> str:
     """One line that means nothing to Markdown and nothing to HTML."""
-    flat = html.escape(" ".join(_plain(text).split()), quote=False)
+    flat = html.escape(" ".join(words.plain(text).split()), quote=False)
     return re.sub(r"[\\`*\[\]|~@]|\b_|_\b|(?<!&)#", lambda found: f"&#{ord(found[0])};", flat)
 
 
@@ -126,8 +121,8 @@ def annotations(result: RunResult, folder: Path, workspace: Path | None = None) 
             place["line"] = str(problem.line)
         name = problem.test.id.removeprefix(problem.file.path).removeprefix("::")
         place["title"] = f"{problem.test.outcome}: {name or problem.file.path}"
-        where = ",".join(f"{key}={_property(_plain(value))}" for key, value in place.items())
-        message = _plain(problem.message or str(problem.test.outcome))[:4000]
+        where = ",".join(f"{key}={_property(words.plain(value))}" for key, value in place.items())
+        message = words.plain(problem.message or str(problem.test.outcome))[:4000]
         yield f"::error {where}::{_message(message)}"
     if len(found) > len(shown):
         yield f"::error title=rpgen::{len(found) - len(shown)} more problems are in the summary"

@@ -1,5 +1,6 @@
 """How figures and names are written in reports for people."""
 
+import re
 from collections import Counter
 from collections.abc import Mapping
 from typing import Any, Protocol
@@ -19,7 +20,17 @@ _PLURAL = {Outcome.ERROR: "errors", Outcome.TIMEOUT: "timeouts"}
 
 def printable(text: str) -> str:
     """`text` without control characters and half characters, which names of files may hold."""
+    if text.replace("\n", "").isprintable():
+        return text
     return "".join(c if c.isprintable() or c == "\n" else _escaped(c) for c in text)
+
+
+_COLOURS = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]")
+
+
+def plain(text: str) -> str:
+    """As `printable`, and colours are left out: for pages."""
+    return printable(_COLOURS.sub("", text) if "\x1b" in text else text)
 
 
 def _escaped(character: str) -> str:

@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from jinja2 import Environment
 
 TEMPLATES = Path(__file__).with_name("templates")
-_ANSI = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]")
 
 
 def render(template: str, values: Mapping[str, Any]) -> str:
@@ -55,7 +54,7 @@ def _environment() -> "Environment":
 
 def plain(text: object) -> str:
     """Any text as a page can show it: without colour codes and control characters."""
-    return words.printable(_ANSI.sub("", str(text)))
+    return words.plain(str(text))
 
 
 def breakable(text: object) -> Any:
