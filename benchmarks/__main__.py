@@ -6,12 +6,14 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from benchmarks import pool, sharing, startup
+from benchmarks import faults, pool, running, sharing, startup
 
 SECTIONS: dict[str, Callable[[], str]] = {
     "startup": startup.section,
     "sharing": sharing.section,
     "pool": pool.section,
+    "running": running.section,
+    "faults": faults.section,
 }
 PAPER = Path(__file__).parent.parent / "docs" / "benchmarks.md"
 

@@ -25,7 +25,8 @@ class Watching:
 def run_anew(request: "RunRequest", watching: Watching) -> "tuple[RunResult, RunFolder]":
     from rpgen.run.engines import ENGINES
     from rpgen.run.file_facts import read_facts
-    from rpgen.run.schedule import find_targets, read_jobs
+    from rpgen.run.schedule import find_targets
+    from rpgen.run.selection import choose_jobs
     from rpgen.run.state import new_run
     from rpgen.run.supervisor import Supervisor
 
@@ -37,7 +38,7 @@ def run_anew(request: "RunRequest", watching: Watching) -> "tuple[RunResult, Run
     supervisor = Supervisor(
         request,
         folder,
-        lambda: read_jobs(targets),
+        lambda: choose_jobs(request, targets),
         sorted({str(target.folder) for target in targets}),
         ENGINES["local"](),
         watching.listen,

@@ -53,6 +53,47 @@ def run(
     isolate: Annotated[
         bool, typer.Option("--isolate", help="A fresh worker process for each file.")
     ] = False,
+    last_failed: Annotated[
+        bool, typer.Option("--lf", help="Only tests that failed when they last ran.")
+    ] = False,
+    shard: Annotated[
+        str | None,
+        typer.Option(metavar="I/N", help="Part I of N, divided by model: for several machines."),
+    ] = None,
+    order: Annotated[
+        str,
+        typer.Option(
+            metavar="ORDER",
+            help="reuse (files of a model together), path, slowest-first, random[:SEED].",
+        ),
+    ] = "reuse",
+    reruns: Annotated[
+        int, typer.Option(min=0, help="Run a test that went wrong again, up to that often.")
+    ] = 0,
+    repeat: Annotated[int, typer.Option(min=1, help="Run every test that often.")] = 1,
+    memory_budget: Annotated[
+        str | None,
+        typer.Option(metavar="SIZE", help="Host memory that the models may take, as in 8GB."),
+    ] = None,
+    device_budget: Annotated[
+        str | None,
+        typer.Option(metavar="SIZE", help="Memory that they may take on each accelerator."),
+    ] = None,
+    fail_on_leak: Annotated[
+        str | None,
+        typer.Option(metavar="SIZE", help="A file that leaves more memory behind has failed."),
+    ] = None,
+    plan: Annotated[
+        bool,
+        typer.Option("--plan", help="Run nothing: show order, loads, evictions and memory."),
+    ] = False,
+    host: Annotated[
+        str | None, typer.Option(help="With --plan: for this host of the inventory.")
+    ] = None,
+    hw_cache: Annotated[
+        Path | None,
+        typer.Option("--hw-cache", help="With --plan: inventory of hosts [hardware_cache.json]."),
+    ] = None,
     go_on: Annotated[
         bool, typer.Option("--resume", help="Go on with the latest run, which was cut off.")
     ] = False,
@@ -80,9 +121,12 @@ def run(
     """
     from rpgen.cli.console import stderr, stdout, warn
     from rpgen.cli.execute import Watching, resume, run_anew
+    from rpgen.cli.plan import show_plan
     from rpgen.cli.reports import Outputs, write_reports
+    from rpgen.errors import UsageError
     from rpgen.report.progress import Progress
     from rpgen.run.interrupts import Interrupts
+    from rpgen.run.order import parse_ordering, parse_shard
     from rpgen.run.request import RunRequest
 
     request = RunRequest(
@@ -94,10 +138,24 @@ def run(
         timeout=timeout,
         cleanup_age=cleanup_age,
         isolate=isolate,
+        repeat=repeat,
+        reruns=reruns,
+        fail_on_leak=_size(fail_on_leak),
+        lf=last_failed,
+        shard=str(parse_shard(shard)) if shard else None,
+        order=str(parse_ordering(order)),
+        memory_budget=_size(memory_budget),
+        device_budget=_size(device_budget),
     )
     _check_paths(request, go_on)
+    if host and not plan:
+        raise UsageError("--host names the machine of a plan: add --plan")
     outputs = Outputs(json_report, junit_xml, html, markdown)
     outputs.check()
+    if request.order != order:
+        stderr().print(f"order {request.order}", markup=False)  # so that it can be had again
+    if plan:
+        return show_plan(request, host, hw_cache, json_report)
     verbosity = -1 if quiet else 1 if verbose else 0
     progress = Progress(stderr if json_report == "-" else stdout, verbosity)
     with Interrupts() as interrupts:
@@ -121,6 +179,12 @@ def _check_paths(request: "RunRequest", go_on: bool) -> None:
         )
     if not go_on and not request.paths:
         raise UsageError("name test files or folders to run, or --resume the latest run")
+
+
+def _size(text: str | None) -> float | None:
+    from rpgen.run.sizes import parse_size
+
+    return None if text is None else parse_size(text)
 
 
 def _known_device(device: str | None) -> str | None:

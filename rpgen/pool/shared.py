@@ -4,6 +4,7 @@ import os
 import threading
 
 from rpgen.pool import low_memory
+from rpgen.pool.budgets import budgets_mb
 from rpgen.pool.pool import ResourcePool
 
 _lock = threading.Lock()
@@ -18,7 +19,7 @@ def get_global_resource_pool() -> ResourcePool:
     global _pool
     with _lock:
         if _pool is None:
-            _pool = ResourcePool()
+            _pool = ResourcePool(budgets_mb=budgets_mb())
         if not _pool.low_memory_mode and low_memory.ENVIRONMENT in os.environ:
             _pool.look_at_memory()
         return _pool

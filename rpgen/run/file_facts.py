@@ -17,13 +17,15 @@ _FAMILIES = {str(family) for family in Family}
 class FileFacts:
     """`needs_models`: it imports rpgen, torch or transformers, so the worker should too.
 
-    `checkpoint` holds the arguments of its `Checkpoint(...)` by name, as far as they are literals.
+    `checkpoint` holds the arguments of its `Checkpoint(...)` by name, as far as they are literals,
+    `preferences` its `HARDWARE_PREFERENCES`.
     """
 
     model: str | None = None
     family: str | None = None
     needs_models: bool = False
     checkpoint: Mapping[str, Any] = field(default_factory=dict)
+    preferences: Mapping[str, Any] = field(default_factory=dict)
 
     def insists(self, environment: Mapping[str, str]) -> bool:
         """Will it take trained weights or fail? RPGEN_WEIGHTS overrides what it says."""
@@ -56,6 +58,7 @@ def parse_facts(source: bytes) -> FileFacts:
         return FileFacts(needs_models=True)
     model = family = None
     checkpoint: dict[str, Any] = {}
+    preferences: dict[str, Any] = {}
     for statement in tree.body:
         match statement:
             case ast.Assign(
@@ -65,7 +68,21 @@ def parse_facts(source: bytes) -> FileFacts:
                 model, checkpoint = name, {"name": name, **_literals(keywords)}
             case ast.Assign(targets=[ast.Name(id="FAMILY")], value=ast.Constant(value=str(name))):
                 family = name
-    return FileFacts(model, _known(family) or _family_asked_for(tree), True, checkpoint)
+            case ast.Assign(
+                targets=[ast.Name(id="HARDWARE_PREFERENCES")], value=ast.Dict() as value
+            ):
+                preferences = _literal_dict(value)
+    return FileFacts(
+        model, _known(family) or _family_asked_for(tree), True, checkpoint, preferences
+    )
+
+
+def _literal_dict(node: ast.Dict) -> dict[str, Any]:
+    try:
+        value: dict[str, Any] = ast.literal_eval(node)
+    except (ValueError, TypeError):
+        return {}
+    return value
 
 
 def _literals(keywords: list[ast.keyword]) -> dict[str, Any]:

@@ -19,7 +19,8 @@ class RunRequest:
     """The options of `rpgen run`.
 
     `timeout` is in seconds for each test, its set-up included, and for importing a file; 0
-    is no limit. `cleanup_age` is in minutes. `maxfail` 0 is no limit.
+    is no limit. `cleanup_age` is in minutes. `maxfail` 0 is no limit. `fail_on_leak` and the
+    budgets are in MB.
     """
 
     paths: tuple[str, ...]
@@ -33,6 +34,11 @@ class RunRequest:
     repeat: int = 1
     reruns: int = 0
     fail_on_leak: float | None = None
+    lf: bool = False
+    shard: str | None = None
+    order: str = "reuse"
+    memory_budget: float | None = None
+    device_budget: float | None = None
 
     def environment(self, given: Mapping[str, str] | None = None) -> dict[str, str]:
         """The environment of the worker: `given` (this process's) and what the options say."""
@@ -42,6 +48,10 @@ class RunRequest:
             environment[PREFERENCES] = json.dumps({**preferences, "device": self.device})
         if self.weights:
             environment["RPGEN_WEIGHTS"] = self.weights
+        if self.memory_budget is not None:
+            environment["RPGEN_MEMORY_BUDGET"] = f"{self.memory_budget:g}"
+        if self.device_budget is not None:
+            environment["RPGEN_DEVICE_BUDGET"] = f"{self.device_budget:g}"
         return environment
 
     def to_dict(self) -> dict[str, Any]:
@@ -57,13 +67,18 @@ class RunRequest:
             "repeat": self.repeat,
             "reruns": self.reruns,
             "fail_on_leak_mb": self.fail_on_leak,
+            "lf": self.lf,
+            "shard": self.shard,
+            "order": self.order,
+            "memory_budget_mb": self.memory_budget,
+            "device_budget_mb": self.device_budget,
         }
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> "RunRequest":
         """What `to_dict` gave; an option that a later version has is left out."""
         names = {"timeout_seconds": "timeout", "cleanup_age_minutes": "cleanup_age"}
-        names["fail_on_leak_mb"] = "fail_on_leak"
+        names |= {f"{name}_mb": name for name in ("fail_on_leak", "memory_budget", "device_budget")}
         known = {field.name for field in fields(cls)}
         given = {names.get(name, name): value for name, value in values.items()}
         chosen = {name: value for name, value in given.items() if name in known}

@@ -29,6 +29,7 @@ class Sampler:
         self._last: Mapping[str, float] = {}
         self._last_time = 0.0
         self._watching = False
+        self._lock = threading.Lock()
 
     def start(self) -> None:
         threading.Thread(target=self._sample_for_ever, name="rpgen memory", daemon=True).start()
@@ -54,10 +55,11 @@ class Sampler:
 
     def watch_pool(self) -> None:
         """Hear of what the pool loads and lets go from now on; call it when there may be one."""
-        if not self._watching and (pool := loaded_pool()) is not None:
-            self._watching = True
-            pool.watch(self._pool_changed)
-            pool.monitor.start()
+        with self._lock:  # the thread and the file's turn may find it at the same moment
+            if not self._watching and (pool := loaded_pool()) is not None:
+                self._watching = True
+                pool.watch(self._pool_changed)
+                pool.monitor.start()
 
     def _pool_changed(self, entry: Any, why: str | None) -> None:
         if entry.identity.kind != "model":

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import rpgen
-from rpgen.errors import UsageError, WorkerError
+from rpgen.errors import NothingRanError, UsageError, WorkerError
 from rpgen.run import events
 from rpgen.run.backlog import Backlog
 from rpgen.run.channel import Exit, RunFile, Settings
@@ -89,7 +89,7 @@ class Supervisor:
             while len(self._backlog) or any(worker.handed for worker in self._crew.values()):
                 self._turn()
             self._write_end()
-        except (UsageError, WorkerError) as error:
+        except (NothingRanError, UsageError, WorkerError) as error:
             self._stopped = str(error)
             self._write_end()
             raise

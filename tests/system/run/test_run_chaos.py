@@ -74,17 +74,15 @@ def write_round(project: Project, chance: random.Random) -> dict[str, list[str]]
 
 
 def agree(found: list[str], expected: list[str]) -> bool:
-    """Outcomes as they must be: after two that took the worker down, errors."""
+    """Outcomes as they must be: after two that took the worker down, errors; or what comes of
+    the tests that the second one still came to, woken up when it was asked for its stacks."""
     downs = 0
     for outcome, wanted in zip(found, expected, strict=True):
-        if downs == 2:
-            if outcome != "error":
-                return False
-            continue
-        if wanted not in ("?", outcome):
+        quarantined = downs == 2 and outcome == "error"
+        if wanted not in ("?", outcome) and not quarantined:
             return False
         downs += outcome in DOWN
-    return True
+    return downs <= 2
 
 
 def strays(run: str) -> list[str]:

@@ -137,14 +137,14 @@ def test_a_file_that_was_left_early_says_how_much_is_missing() -> None:
     assert file.message == "1 of its 2 tests were not run"
 
 
-def attempt(outcome: str, round: int, number: int) -> events.TestEnded:
+def attempt(outcome: str, turn: int, number: int) -> events.TestEnded:
     return events.TestEnded(
         path=F,
         test=f"{F}::a",
         outcome=outcome,
-        message=f"{round}.{number}",
+        message=f"{turn}.{number}",
         duration_seconds=1.0,
-        round=round,
+        round=turn,
         attempt=number,
     )
 

@@ -1,0 +1,100 @@
+"""`rpgen run --plan`: what a run would do, before anything is loaded."""
+
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from rpgen.run.plan import Plan, Step
+    from rpgen.run.request import RunRequest
+
+
+def show_plan(
+    request: "RunRequest", host: str | None, hw_cache: Path | None, json_report: str | None
+) -> int:
+    """Exit code 0, or that of nothing to run."""
+    from rpgen.cli.console import stdout, warn
+    from rpgen.hardware.cache import snapshot
+    from rpgen.hardware.detector import host_identity
+    from rpgen.paths import default_hardware_cache
+    from rpgen.pool.budgets import budgets_mb
+    from rpgen.run.plan import make_plan, other_machine, this_machine
+    from rpgen.run.schedule import find_targets
+    from rpgen.run.selection import choose_jobs
+
+    os.environ.update(request.environment())  # what the worker would see
+    jobs = choose_jobs(request, find_targets(request.paths, Path.cwd()))
+    here = host is None or host == host_identity().name
+    inventory = hw_cache or (None if here else default_hardware_cache())
+    found = snapshot(inventory, host=host, warn=warn)
+    machine = this_machine(found) if here else other_machine(found)
+    plan = make_plan(jobs, machine, budgets_mb())
+    text = json.dumps({"schema": 1, **plan.to_dict()}, indent=2) + "\n"
+    if json_report == "-":
+        typer.echo(text, nl=False)
+        return 0
+    if json_report:
+        Path(json_report).write_text(text)
+    console = stdout()
+    console.print(f"plan for {plan.host}, order {request.order}", markup=False)
+    console.print(_table(plan))
+    for line in _remarks(plan):
+        console.print(line, markup=False, soft_wrap=True)
+    return 0
+
+
+def _table(plan: "Plan") -> "Table":
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    grid = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
+    for name in ("file", "model", "with", "does"):
+        grid.add_column(name, overflow="fold")
+    for name in ("MB", "MB in all"):
+        grid.add_column(name, justify="right", no_wrap=True)
+    for step in plan.steps:
+        with_ = " ".join(word for word in (step.weights, step.dtype, step.device) if word)
+        sizes = (_mb(step.file_mb), _mb(step.device_mb))
+        cells = (step.path, step.model or "-", with_ or "-", _does(step), *sizes)
+        grid.add_row(*map(Text, cells))
+    return grid
+
+
+def _does(step: "Step") -> str:
+    if step.problem:
+        return "can't run"
+    if step.loads is None:
+        return "takes no model that it names"
+    words = "loads" if step.loads else "reuses"
+    if step.evicted:
+        words += "; out goes " + ", ".join(
+            f"{gone.key} ({gone.mb:.0f} MB)" for gone in step.evicted
+        )
+    return words
+
+
+def _mb(value: float | None) -> str:
+    return "-" if value is None else f"{value:.0f}"
+
+
+def _remarks(plan: "Plan") -> Iterator[str]:
+    for step in plan.steps:
+        if step.problem or step.degraded:
+            yield f"{step.path}: {step.problem or step.degraded}"
+    peaks = ", ".join(
+        f"{mb:.0f} MB on {device}"
+        + (f" of {plan.budget_mb[device]:.0f} MB" if device in plan.budget_mb else "")
+        for device, mb in plan.peak_mb.items()
+    )
+    count = len(plan.steps)
+    yield (
+        f"{count} file{'s' * (count != 1)}, {plan.loads} loads, {plan.evictions} evictions; "
+        f"predicted peak of the models: {peaks or 'none'}"
+    )
