@@ -29,8 +29,7 @@ def assert_gradients_arrive(model: Any, inputs: Inputs) -> None:
     missed = [
         name
         for name in _first_layers(model)
-        if not any(_arrived(g) for n, g in gradients.items() if n.startswith(f"{name}."))
-        and any(n.startswith(f"{name}.") for n in gradients)
+        if not _mostly([_arrived(g) for n, g in gradients.items() if n.startswith(f"{name}.")])
     ]
     if missed:
         raise AssertionError(f"no gradient reaches {_some(missed)}")
@@ -52,6 +51,11 @@ def _assert_finite(gradients: dict[str, torch.Tensor | None]) -> None:
     broken = [n for n, g in gradients.items() if g is not None and not bool(g.isfinite().all())]
     if broken:
         raise AssertionError(f"NaN or infinity in the gradients of {_some(broken)}")
+
+
+def _mostly(arrived: list[bool]) -> bool:
+    """More than half: some parameters have none by their nature, or get it by another way."""
+    return not arrived or sum(arrived) > len(arrived) / 2
 
 
 def _arrived(gradient: torch.Tensor | None) -> bool:

@@ -1,7 +1,8 @@
 """What a test must leave as it was: torch's global switches and the state of a shared model.
 
 Values are taken before and after and compared purely; `restore` puts back what can be put
-back. Taking them reads no weights: a parameter's version tells whether it was written to.
+back. Whether a tensor was written to is told by its version, which torch counts, and by a few
+of its values, since what is written through `.data` isn't counted.
 """
 
 from collections.abc import Callable, Mapping
@@ -85,6 +86,10 @@ def differing(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, 
     }
 
 
+TensorState = tuple[str, str, tuple[int, ...], int, bytes]
+_VALUES = 8
+
+
 @dataclass(frozen=True)
 class ModelState:
     """A model's state by the names of its modules and tensors."""
@@ -92,8 +97,12 @@ class ModelState:
     training: Mapping[str, bool]
     hooks: Mapping[str, int]
     requires_grad: Mapping[str, bool]
-    tensors: Mapping[str, tuple[str, str, tuple[int, ...], int, int]] = field(repr=False)
-    """Dtype, device, shape, address and version of each parameter and buffer."""
+    tensors: Mapping[str, TensorState] = field(repr=False)
+    """Of each parameter and saved buffer: dtype, device, shape, version, some values."""
+
+    @property
+    def devices(self) -> set[str]:
+        return {identity[1] for identity in self.tensors.values()}
 
     @classmethod
     def of(cls, model: torch.nn.Module) -> "ModelState":
@@ -158,14 +167,29 @@ def _hooks(module: torch.nn.Module) -> int:
     return sum(len(getattr(module, name, None) or ()) for name in _HOOKS)
 
 
-def _identity(tensor: torch.Tensor) -> tuple[str, str, tuple[int, ...], int, int]:
+def _identity(tensor: torch.Tensor) -> TensorState:
     version = 0 if tensor.is_inference() else tensor._version
-    address = 0 if tensor.device.type == "meta" else tensor.data_ptr()
-    return str(tensor.dtype), str(tensor.device), tuple(tensor.shape), address, version
+    shape = tuple(tensor.shape)
+    return str(tensor.dtype), str(tensor.device), shape, version, _some_values(tensor)
+
+
+def _some_values(tensor: torch.Tensor) -> bytes:
+    if tensor.device.type == "meta" or not tensor.numel():
+        return b""
+    step = max(1, tensor.numel() // _VALUES)
+    some = tensor.detach().reshape(-1)[::step][: _VALUES + 1]
+    return bytes(some.cpu().double().numpy().tobytes())
 
 
 def _tensors(model: torch.nn.Module) -> list[tuple[str, torch.Tensor]]:
-    return [*model.named_parameters(), *model.named_buffers()]
+    """What is saved with the model. Other buffers are tables that a run may make longer."""
+    buffers = [
+        (f"{name}.{each}", tensor)
+        for name, module in model.named_modules()
+        for each, tensor in module.named_buffers(recurse=False)
+        if each not in module._non_persistent_buffers_set
+    ]
+    return [*model.named_parameters(), *buffers]
 
 
 def _first(names: list[str]) -> str:

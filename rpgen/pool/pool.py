@@ -244,6 +244,18 @@ class ResourcePool(Telling):
             self._counters.cleanup_runs += 1
         return self._custody.let_go(leaving)
 
+    def discard(self, resource_key: str) -> bool:
+        """Let go of one entry because it is no longer what was loaded; False where there is
+        none. What is in use goes with its last release."""
+        with self._lock:
+            entry = self._table.by_key(resource_key)
+            if entry is None:
+                return False
+            entry.doomed = entry.busy
+            leaving = [] if entry.busy else [self._table.remove(entry, "it was discarded")]
+        self._custody.let_go(leaving)
+        return True
+
     def clear(self) -> None:
         """Let go of everything; what is in use goes with its last release.
 

@@ -12,6 +12,7 @@ import pytest
 
 from rpgen.run import events, measure
 from rpgen.run.channel import RunFile, Settings
+from rpgen.run.guard import StateGuard
 from rpgen.run.journal import Journal
 from rpgen.run.outcomes import BAD, Outcome
 from rpgen.run.output import position, printed_since
@@ -32,7 +33,10 @@ from rpgen.run.verdict import (
 class FileRun:
     """Made for one file; its methods are called in the order in which they stand here."""
 
-    def __init__(self, command: RunFile, settings: Settings, journal: Journal) -> None:
+    def __init__(
+        self, command: RunFile, settings: Settings, journal: Journal, guard: StateGuard
+    ) -> None:
+        self._guard = guard
         self.name = command.name
         self.deselected = 0
         self.bad = 0
@@ -56,6 +60,7 @@ class FileRun:
         self._surroundings = Surroundings.now()
         self._modules = dict(sys.modules)
         sys.path.insert(0, str(self._path.parent))  # as for `python FILE`: helpers beside it
+        self._guard.file_starts()
         self._owner.enter()
         self._owner.announce(self._upcoming)
         self._held = measure.held_mb(_pool_stats())
@@ -105,6 +110,7 @@ class FileRun:
 
     def collected(self, items: Sequence[Any]) -> None:
         self._owner.enter()  # importing the file may have brought the pool
+        self._guard.imported()
         self._attributes = ClassAttributes(_classes_of(items))
         tests = tuple(self.id_of(item) for item in items)
         self._journal.append(
@@ -198,7 +204,7 @@ class FileRun:
         self._reports.clear()
         modules = forget_modules(str(self._path), self._modules)
         self._modules.clear()
-        left_behind = (*self._surroundings.restore(), *modules)
+        left_behind = (*self._surroundings.restore(), *modules, *self._guard.file_ends())
         pool = loaded_pool()
         peak = measure.read_memory(sampled=pool.monitor.peaks() if pool else None)
         peak_mb = measure.needed_mb(self._memory, peak, uses)

@@ -26,6 +26,7 @@ from rpgen.run.forget import (
     keep_conftests,
     readable_argument,
 )
+from rpgen.run.guard import StateGuard
 from rpgen.run.journal import Journal
 from rpgen.run.rounds import Ran, Rounds, Turn
 from rpgen.run.sampler import Sampler
@@ -99,6 +100,7 @@ class WorkerPlugin:
         self._ready = ready
         self._rounds = Rounds(settings.repeat, settings.reruns)
         self._sampler = Sampler(settings.worker, journal)
+        self._guard = StateGuard()
         self._file: FileRun | None = None
         self._bad = 0
         self._stopping = False
@@ -150,7 +152,7 @@ class WorkerPlugin:
             import_for(Path(command.path))
         self._sampler.path = command.name
         self._sampler.watch_pool()
-        self._file = FileRun(command, self._settings, self._journal)
+        self._file = FileRun(command, self._settings, self._journal, self._guard)
         self._file.start()
         items = self._collect(session, command)
         self._sampler.watch_pool()  # importing the file may have brought it
