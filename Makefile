@@ -12,7 +12,7 @@ FOLDER_OF = $(BIN)/python -c "import importlib.util as u; print(u.find_spec('$(1
 export HF_HUB_DISABLE_TELEMETRY := 1
 export TOKENIZERS_PARALLELISM := false
 
-.PHONY: help demo test lint check-database check-skills skills database wheel benchmarks clean
+.PHONY: help demo test browser lint check-database check-skills skills database wheel benchmarks clean
 
 help: ## Show this list.
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -31,10 +31,13 @@ demo: $(INSTALLED) ## Generate tests for seven well-known models, run them, show
 	$(BIN)/rpgen generate --output-dir .demo/skills --model .demo/all-MiniLM-L6-v2 --models-file well-known.txt
 	$(BIN)/rpgen run .demo/skills
 
-test: lint check-database ## Set up everything and run every check.
+test: lint check-database browser ## Set up everything and run every check.
 	HF_HUB_OFFLINE=1 $(BIN)/python -m pytest tests/unit
 	HF_HUB_OFFLINE=1 $(BIN)/python -m pytest tests/torch
 	HF_HUB_OFFLINE=1 $(BIN)/python -m pytest tests/system
+
+browser: $(INSTALLED) ## A Chromium for the tests of the HTML pages, where there is none.
+	$(BIN)/python -m tests.browser
 
 lint: $(INSTALLED) ## Style and types.
 	$(BIN)/ruff check .

@@ -35,6 +35,11 @@ class FileView:
     def anchor(self) -> str:
         return f"file-{self.number}"
 
+    @property
+    def rank(self) -> int:
+        """For sorting: the worst outcome first."""
+        return -list(Outcome).index(self.file.outcome)
+
 
 @dataclass(frozen=True)
 class MemoryBar:
