@@ -6,8 +6,7 @@ Model, tokenizer and processor of one Checkpoint always come from the same choic
 
 import os
 import sys
-import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, cast
 
@@ -15,6 +14,7 @@ from rpgen.errors import ModelUnavailableError, UsageError
 from rpgen.models.estimate import WeightEstimate, from_files
 from rpgen.models.hub import HubAnswer, ask_hub, fetch, hub_reach
 from rpgen.models.local_files import LocalFiles
+from rpgen.models.once import Once
 from rpgen.models.reference import ModelReference, ReferenceKind, local_files, parse_reference
 from rpgen.models.weights import (
     Weights,
@@ -26,24 +26,7 @@ from rpgen.models.weights import (
 )
 from rpgen.placement.estimate import CacheShape
 from rpgen.placement.kv_cache import cache_shape
-
-
-class _Once:
-    """Values that are made once per Checkpoint. A copied or sent Checkpoint starts anew."""
-
-    def __init__(self) -> None:
-        self.made: dict[str, Any] = {}
-        self._lock = threading.RLock()
-
-    def __call__(self, key: str, make: Callable[[], Any]) -> Any:
-        with self._lock:
-            if key not in self.made:
-                self.made[key] = make()
-            return self.made[key]
-
-    def __reduce__(self) -> tuple[type["_Once"], tuple[()]]:
-        return _Once, ()
-
+from rpgen.placement.split import Split
 
 _NOT_ASKED = HubAnswer(None, "the hub was not asked")
 _NO_FILES = LocalFiles(problem="the model's files were not looked for")
@@ -64,7 +47,7 @@ class Checkpoint:
     revision: str | None = None
     trust_remote_code: bool = False
     options: Mapping[str, Any] = field(default_factory=dict, hash=False)
-    _once: _Once = field(default_factory=_Once, init=False, repr=False, compare=False)
+    _once: Once = field(default_factory=Once, init=False, repr=False, compare=False)
 
     def asked(self) -> Weights:
         """What was asked for: RPGEN_WEIGHTS, else `weights`. Raises UsageError."""
@@ -80,24 +63,36 @@ class Checkpoint:
         asked = self.asked()
         return cast(WeightsChoice, self._once(f"choice {asked}", lambda: self._choose(asked)))
 
-    def load_model(self, device: str = "cpu", dtype: str | None = None) -> Any:
-        """The model in eval mode on the device, its loading report in `rpgen_loading_info`."""
-        from rpgen.models import load, tiny
+    def load_model(
+        self, device: str = "cpu", dtype: str | None = None, split: Split | None = None
+    ) -> Any:
+        """The model in eval mode on the device, its loading report in `rpgen_loading_info`.
 
-        choice, files = self.choice(), self._files()
+        `dtype` is fp32, fp16, bf16, or int8 and int4 by a package that quantises; with `split`
+        the model lies on several devices.
+        """
+        from rpgen.models import load, special_loads, tiny
+
         shared: dict[str, Any] = {
-            "device": device,
-            "dtype": dtype,
             "trust_remote_code": self.trust_remote_code,
             "options": self.options,
         }
+        special = special_loads.wanted(self.auto_class, device, dtype, split, shared)
+        if special is None:
+            shared |= {"device": device, "dtype": dtype}
+        choice, files = self.choice(), self._files()
         if choice.kind is Weights.PRETRAINED:
             files = self._whole_files()
             assert files.folder is not None
+            if special is not None and not files.gguf:
+                return special(files.folder)
+            shared |= {"device": device, "dtype": dtype}
             return load.pretrained_model(files.folder, self.auto_class, gguf=files.gguf, **shared)
         if choice.kind is Weights.RANDOM:
-            return load.built_model(self._full_config(), self.auto_class, **shared)
-        return tiny.tiny_model(self._tiny_config(), self.auto_class, **shared)
+            model = load.built_model(self._full_config(), self.auto_class, **shared)
+        else:
+            model = tiny.tiny_model(self._tiny_config(), self.auto_class, **shared)
+        return model if special is None else special_loads.from_saved(model, special)
 
     def load_tokenizer(self) -> Any:
         return self._load_part("AutoTokenizer")
@@ -128,6 +123,11 @@ class Checkpoint:
         """The size of what would be loaded, from the best source at hand."""
         kind = self.choice().kind
         return cast(WeightEstimate, self._once(f"estimate {kind}", lambda: self._estimate(kind)))
+
+    @property
+    def can_split(self) -> bool:
+        """Whether `load_model` takes a `split`: a GGUF file is unpacked as a whole."""
+        return self._files().gguf is None
 
     def cache_shape(self) -> CacheShape | None:
         """The key-value cache of what would be loaded; None where nothing tells."""
@@ -302,6 +302,7 @@ class Checkpoint:
             "the configuration on the meta device",
             values=counts.values,
             fixed_bytes=counts.fixed_bytes,
+            linear=counts.linear,
         )
 
     def _from_database(self, otherwise: str) -> WeightEstimate:

@@ -9,6 +9,7 @@ from rpgen.models.local_files import LocalFiles
 from rpgen.models.safetensors_header import TornFileError, WeightSummary, read_summary
 
 BYTES_OF = {"fp32": 4, "fp16": 2, "bf16": 2}
+_QUANTISED_BYTES = {"int8": 1.0, "int4": 0.5625}  # with the scales of blocks of 64 values
 _FILE_BYTES = {
     "F64": 8, "F32": 4, "F16": 2, "BF16": 2, "I8": 1, "U8": 1, "F8_E4M3": 1, "F8_E5M2": 1,
 }  # fmt: skip
@@ -25,6 +26,8 @@ class Counts(Protocol):
     def values(self) -> int: ...
     @property
     def fixed_bytes(self) -> int: ...
+    @property
+    def linear(self) -> int: ...
 
 
 @dataclass(frozen=True)
@@ -41,11 +44,19 @@ class WeightEstimate:
     stored: Mapping[int, int] = field(default_factory=dict)
     values: int | None = None
     fixed_bytes: int = 0
+    linear: int | None = None
 
     def bytes_by_dtype(self, dtype: str | None) -> int | None:
-        """Bytes in memory as `fp32`, `fp16` or `bf16`; None: as stored (fp32 if unknown)."""
+        """Bytes in memory as `fp32`, `fp16` or `bf16`; None: as stored (fp32 if unknown).
+
+        With `int8` and `int4` the linear layers shrink and the rest is fp32; without knowing
+        how much that is nothing is said to shrink.
+        """
         if self.parameters is None:
             return None
+        if dtype in _QUANTISED_BYTES and self.linear is not None:
+            whole = self.bytes_by_dtype("fp32") or 0
+            return whole - round(self.linear * (4 - _QUANTISED_BYTES[dtype]))
         values = self.parameters if self.values is None else self.values
         if dtype is None and self.stored:
             count = sum(self.stored.values())
@@ -62,6 +73,7 @@ class WeightEstimate:
             source=f"{self.source} and the configuration",
             values=counts.values,
             fixed_bytes=counts.fixed_bytes,
+            linear=counts.linear,
         )
 
 

@@ -37,7 +37,9 @@ def torch_dtype(dtype: str | None, device: str) -> Any:
     if dtype is None:
         return torch.float32 if device == "cpu" else "auto"
     if dtype not in _TORCH_NAMES:
-        raise UsageError(f"{dtype!r} is not a precision: write fp32, fp16 or bf16")
+        raise UsageError(
+            f"{dtype!r} is not a precision that this can be loaded in: write fp32, fp16 or bf16"
+        )
     return getattr(torch, _TORCH_NAMES[dtype])
 
 
@@ -61,7 +63,7 @@ def pretrained_model(
             **arguments,
             **(options or {}),
         )
-    model.rpgen_loading_info = _plain(info)
+    model.rpgen_loading_info = plain_report(info)
     return model.eval().to(device)
 
 
@@ -169,7 +171,7 @@ def from_config(
     return chosen._from_config(config, **options)
 
 
-def _plain(info: Any) -> dict[str, tuple[Any, ...]]:
+def plain_report(info: Any) -> dict[str, tuple[Any, ...]]:
     """The loading report of any transformers version as sorted tuples."""
     found = info if isinstance(info, Mapping) else vars(info)
     return {key: tuple(sorted(found.get(key) or (), key=str)) for key in _INFO_KEYS}

@@ -14,11 +14,13 @@ from rpgen.models.quiet import quiet_transformers
 @dataclass(frozen=True)
 class TensorCounts:
     """`values` are floating-point numbers, which take the dtype that is asked for; `fixed_bytes`
-    the rest (positions, masks), which keeps its own."""
+    the rest (positions, masks), which keeps its own. `linear` are those of the values that lie
+    in linear layers, which is what can be quantised."""
 
     parameters: int
     values: int
     fixed_bytes: int
+    linear: int
 
 
 def count_tensors(
@@ -40,4 +42,20 @@ def count_tensors(
             values += size // tensor.element_size()
         else:
             fixed += size
-    return TensorCounts(sum(p.numel() for p in model.parameters()), values, fixed)
+    return TensorCounts(
+        sum(p.numel() for p in model.parameters()), values, fixed, _linear_values(model)
+    )
+
+
+def _linear_values(model: Any) -> int:
+    """Of all linear layers but the one that puts words out, which is kept as it is."""
+    from torch import nn
+    from transformers.pytorch_utils import Conv1D
+
+    kept = {id(m) for m in (model.get_output_embeddings(), model.get_input_embeddings()) if m}
+    weights = {
+        id(module.weight): module.weight.numel()
+        for module in model.modules()
+        if isinstance(module, (nn.Linear, Conv1D)) and id(module) not in kept
+    }
+    return sum(weights.values())

@@ -10,6 +10,7 @@ from rpgen.families import Family
 from rpgen.hardware.types import TORCH_BACKENDS, Backend, Device, HardwareSnapshot, State
 from rpgen.placement.estimate import Needs
 from rpgen.placement.matrix import Matrix
+from rpgen.placement.precision import choose_dtype
 from rpgen.placement.preferences import Preferences, Request
 
 
@@ -108,7 +109,7 @@ def needed_mb(case: Case, device: Device) -> float | None:
 
 def loaded_as(case: Case, device: Device) -> str | None:
     """The dtype that the weights will take there: on the CPU fp32, unless asked otherwise."""
-    dtype = choose_dtype(case.preferences, device)[0]
+    dtype = choose_dtype(case.preferences, device, case.needs.quantisers)[0]
     return dtype or ("fp32" if device.backend is Backend.CPU else None)
 
 
@@ -132,19 +133,3 @@ def means(request: Request, device: Device) -> bool:
     kind = str(device.torch_device).partition(":")[0]
     same = request.backend in (device.backend, kind)
     return same and request.index in (None, device.index)
-
-
-def choose_dtype(preferences: Preferences, device: Device) -> tuple[str | None, tuple[str, ...]]:
-    """The dtype to load in, and what is to be said of it. None: as the checkpoint has it."""
-    asked = preferences.precision
-    if asked == "fp32" or (asked and asked in device.dtypes):
-        return asked, (f"{asked} was asked for",)
-    if asked:
-        return "fp32", (f"{asked} was asked for; {device.name} doesn't compute in it, fp32 does",)
-    if not (preferences.force_low_memory or preferences.mixed_precision):
-        return None, ()
-    half = next((d for d in ("bf16", "fp16") if d in device.dtypes), None)
-    why = "force_low_memory" if preferences.force_low_memory else "mixed_precision"
-    if half is None:
-        return None, (f"{why} found no half precision that {device.name} computes in",)
-    return half, (f"{half} because of {why}",)

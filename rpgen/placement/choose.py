@@ -6,14 +6,13 @@ others that would do are the chain of fallbacks. Nothing is measured or changed 
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from rpgen.errors import DoesNotFitError, RpgenError, UsageError
 from rpgen.hardware.types import Backend, Device, HardwareSnapshot
 from rpgen.placement.candidates import (
     Case,
     candidates,
-    choose_dtype,
     devices_of,
     loaded_as,
     means,
@@ -22,7 +21,9 @@ from rpgen.placement.candidates import (
 )
 from rpgen.placement.estimate import Needs
 from rpgen.placement.matrix import GUIDE, Matrix
-from rpgen.placement.preferences import Preferences, Request
+from rpgen.placement.precision import choose_dtype, why_not_quantised
+from rpgen.placement.preferences import QUANTISED, Preferences, Request
+from rpgen.placement.split import Split, split_over
 
 HEADROOM = 1.10
 """What must be free over the prediction: allocators round up, and predictions err."""
@@ -46,6 +47,8 @@ class Placement:
 
     `fallbacks` are the other devices that would do, in order. `short_of_memory` says that a
     better device was passed over only because it lacks free bytes now: freeing some helps.
+    `split` says how much of it lies where, for one that is too large for any device; `device`
+    is then where its computation begins.
     """
 
     device: str
@@ -58,6 +61,7 @@ class Placement:
     estimate_source: str | None = None
     considered: tuple[Considered, ...] = ()
     short_of_memory: bool = False
+    split: Split | None = None
 
 
 def place(
@@ -77,6 +81,18 @@ def place(
     case = Case(needs, snapshot, free_mb, preferences or Preferences(), matrix, excluded or {})
     if case.preferences.force_device and case.preferences.device:
         return _forced(case, case.preferences.device)
+    try:
+        return _whole(case)
+    except DoesNotFitError as refusal:
+        found = _split(case) or _quantised(case)
+        if found is None:
+            raise
+        why = str(refusal).partition(" (")[2].partition("). ")[0]
+        return replace(found, degraded=f"{found.degraded}; whole: {why}")
+
+
+def _whole(case: Case) -> Placement:
+    """On one device, in the dtype that was asked for."""
     considered: list[Considered] = []
     accepted: list[Device] = []
     for request, device in candidates(case):
@@ -95,7 +111,11 @@ def _judge(case: Case, request: Request, device: Device | None) -> Considered:
     name = str(device.torch_device)
     if name in case.excluded:
         return Considered(name, False, case.excluded[name], never_fits=True)
-    against = _not_allowed(case, device) or _not_compatible(case, device)
+    against = (
+        _not_allowed(case, device)
+        or _not_compatible(case, device)
+        or why_not_quantised(case.preferences, device, case.needs.quantisers)
+    )
     return Considered(name, False, against) if against else _judge_memory(case, device, name)
 
 
@@ -142,7 +162,7 @@ def _judge_memory(case: Case, device: Device, name: str) -> Considered:
 
 def _decision(case: Case, accepted: list[Device], considered: tuple[Considered, ...]) -> Placement:
     device = accepted[0]
-    dtype, said_of_dtype = choose_dtype(case.preferences, device)
+    dtype, said_of_dtype = choose_dtype(case.preferences, device, case.needs.quantisers)
     estimate = case.needs.estimate(loaded_as(case, device), device)
     chosen = next(c for c in considered if c.accepted)
     before = considered[: considered.index(chosen)]
@@ -160,6 +180,54 @@ def _decision(case: Case, accepted: list[Device], considered: tuple[Considered, 
         considered=considered,
         short_of_memory=any(_worth_room(case, c, chosen) for c in before),
     )
+
+
+def _split(case: Case) -> Placement | None:
+    """Over all the devices that would do but for their size, where that is allowed."""
+    wishes = case.preferences
+    if not (wishes.allow_split and case.needs.can_split) or wishes.precision in QUANTISED:
+        return None
+    judged = [(device, _judge(case, request, device)) for request, device in candidates(case)]
+    devices = [d for d, said in judged if d and (said.accepted or said.short_mb or said.never_fits)]
+    devices = [d for d in devices if str(d.torch_device) not in case.excluded]
+    split = split_over(case, devices)
+    if split is None:
+        return None
+    first = next(d for d in devices if d.torch_device in split.max_mb)
+    dtype, said_of_dtype = choose_dtype(wishes, first, case.needs.quantisers)
+    return Placement(
+        device=str(first.torch_device),
+        dtype=dtype,
+        backend=first.backend,
+        reasons=(f"split over {split}", *said_of_dtype),
+        degraded=f"split over {split}",
+        needed_mb=split.weights_mb,
+        estimate_source=split.source,
+        considered=tuple(said for _, said in judged),
+        short_of_memory=True,
+        split=split,
+    )
+
+
+def _quantised(case: Case) -> Placement | None:
+    """On one device with smaller weights, where that is allowed."""
+    wishes = case.preferences
+    if not wishes.allow_quantization or wishes.precision in QUANTISED:
+        return None
+    for precision in QUANTISED:
+        smaller = replace(case, preferences=replace(wishes, precision=precision))
+        try:
+            found = _whole(smaller)
+        except RpgenError:
+            continue
+        because = f"{precision} because it fits nowhere as it is"
+        return replace(
+            found,
+            reasons=(because, *found.reasons),
+            degraded=found.degraded or because,
+            short_of_memory=True,
+        )
+    return None
 
 
 def _worth_room(case: Case, passed_over: Considered, chosen: Considered) -> bool:
@@ -190,7 +258,7 @@ def _forced(case: Case, request: Request) -> Placement:
         why = why_not_here(case.snapshot, request)
         raise UsageError(f"{request} was forced and can't be had: {why}")
     device = devices[0]
-    dtype, said_of_dtype = choose_dtype(case.preferences, device)
+    dtype, said_of_dtype = choose_dtype(case.preferences, device, case.needs.quantisers)
     estimate = case.needs.estimate(loaded_as(case, device), device)
     name = str(device.torch_device)
     return Placement(

@@ -14,7 +14,7 @@ from rpgen.families import Family
 from rpgen.hardware.types import Backend, Device
 
 MB = 2**20
-BYTES_OF = {"fp32": 4, "fp16": 2, "bf16": 2, "int8": 1}
+BYTES_OF = {"fp32": 4, "fp16": 2, "bf16": 2}
 
 _WORKING_SHARE = {
     Family.EMBEDDING: 0.10,
@@ -72,7 +72,9 @@ class CacheShape:
 class Needs:
     """What is known of a model when its place is decided. `figures` is None where nothing is.
 
-    `peaks` are measured ones in MB, by kind of device (see `kind_of`) and dtype.
+    `peaks` are measured ones in MB, by kind of device (see `kind_of`) and dtype. `quantisers` are
+    the packages that could make the weights smaller (None: whoever loads the model can't be asked
+    for it), and `can_split` says whether it can be laid over several devices.
     """
 
     family: Family | None = None
@@ -81,6 +83,8 @@ class Needs:
     cache: CacheShape | None = None
     tokens: int = 256
     peaks: Mapping[tuple[str, str | None], float] = field(default_factory=dict)
+    quantisers: tuple[str, ...] | None = ()
+    can_split: bool = False
 
     def estimate(self, dtype: str | None, device: Device) -> Estimate | None:
         """Predicted memory with the weights in `dtype` (None: as they are stored)."""

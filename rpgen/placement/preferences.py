@@ -17,9 +17,11 @@ from rpgen.families import Family, Subfamily
 from rpgen.hardware.types import Backend
 
 ENVIRONMENT = "TEST_HARDWARE_PREFERENCES"
-PRECISIONS = ("fp32", "fp16", "bf16")
+QUANTISED = ("int8", "int4")
+PRECISIONS = ("fp32", "fp16", "bf16", *QUANTISED)
 _SPELLINGS = {
     "float32": "fp32", "float": "fp32", "float16": "fp16", "half": "fp16", "bfloat16": "bf16",
+    "8bit": "int8", "4bit": "int4",
 }  # fmt: skip
 _DEVICE = re.compile(r"([a-z]+)(?::(\d{1,3}|[A-Za-z]\w*))?")
 _LONGEST = 20_000
@@ -47,7 +49,10 @@ class Compatibility:
 
 @dataclass(frozen=True)
 class Preferences:
-    """`hardware_preferences` as values; each default means that nothing was asked for."""
+    """`hardware_preferences` as values; each default means that nothing was asked for.
+
+    The `allow_*` are ours: what may be done with a model that fits nowhere as it is.
+    """
 
     device: Request | None = None
     force_device: bool = False
@@ -61,6 +66,9 @@ class Preferences:
     family: Family | None = None
     subfamily: Subfamily | None = None
     browser: str | None = None
+    allow_split: bool = False
+    allow_disk: bool = False
+    allow_quantization: bool = False
 
 
 def parse(preferences: Mapping[str, Any] | None) -> Preferences:
@@ -203,6 +211,9 @@ _READERS: dict[str, Callable[[str, Any], Any]] = {
     "model_family": _family,
     "subfamily": _subfamily,
     "browser": lambda key, value: str(value),
+    "allow_split": _flag,
+    "allow_disk": _flag,
+    "allow_quantization": _flag,
 }
 _FIELDS = {
     "priority_list": "priority",

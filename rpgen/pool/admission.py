@@ -63,11 +63,21 @@ class Admission:
             try:
                 with self._one_at_a_time:
                     placement = self._with_room(needs, preferences, excluded or {})
-                    domain = self.domain_of(placement.device)
-                    return placement, self._reservations.reserve(domain, placement.needed_mb or 0.0)
+                    return placement, self._reservations.reserve(self._amounts(placement))
             except DoesNotFitError:
                 if not self._reservations.wait_for_others(_LONGEST_WAIT):
                     raise
+
+    def _amounts(self, placement: Placement) -> dict[str, float]:
+        """What a load will take in each memory; a split one fills its devices in turn."""
+        if placement.split is None:
+            return {self.domain_of(placement.device): placement.needed_mb or 0.0}
+        left, amounts = placement.split.weights_mb, dict[str, float]()
+        for device, most in placement.split.max_mb.items():
+            domain, taken = self.domain_of(device), min(left, most)
+            amounts[domain] = amounts.get(domain, 0.0) + taken
+            left -= taken
+        return amounts
 
     def release(self, ticket: int) -> None:
         with self._one_at_a_time:
@@ -129,7 +139,9 @@ class Admission:
                 raise refusal or AssertionError("a refusal has its error")
             return now, 0.0
         better = self._place(needs, preferences, emptied, excluded)
-        if now is not None and better.device == now.device:
+        if now is None and better.split:
+            raise refusal or AssertionError("a refusal has its error")
+        if now is not None and (better.split or _same(better, now)):
             return now, 0.0
         return better, (better.needed_mb or 0.0) * HEADROOM - (figures.free[better.device] or 0.0)
 
@@ -186,3 +198,8 @@ class Admission:
 
     def _settle(self, domain: str, wanted_mb: float) -> None:
         settle(lambda: self._budget.free_mb(domain, 0.0), wanted_mb)
+
+
+def _same(one: Placement, other: Placement) -> bool:
+    """Whether two placements give the same model in the same place."""
+    return (one.device, one.dtype, one.split) == (other.device, other.dtype, other.split)

@@ -137,7 +137,7 @@ def _use(got: Got) -> Use:
         key=entry.key,
         kind=entry.identity.kind,
         device=entry.size.device if is_model else None,
-        dtype=entry.size.dtype if is_model else None,
+        dtype=_dtype(entry) if is_model else None,
         weights=entry.loaded.weights,
         load_seconds=entry.loaded.seconds,
         predicted_mb=entry.loaded.predicted_mb,
@@ -147,3 +147,9 @@ def _use(got: Got) -> Use:
         mapped_mb=entry.size.mapped / MB,
         estimate_source=entry.loaded.placement.estimate_source if entry.loaded.placement else None,
     )
+
+
+def _dtype(entry: Entry) -> str | None:
+    """With the package that quantised the weights, if one did: it is part of the result."""
+    by = entry.loaded.quantiser
+    return f"{entry.size.dtype} ({by})" if by else entry.size.dtype

@@ -58,7 +58,8 @@ class Size:
 @dataclass(frozen=True)
 class Loaded:
     """What a load gave, before it is anybody's entry. `device_delta_mb` is how much more was
-    taken on its device after the load than before it, by the device's own count."""
+    taken on its device after the load than before it, by the device's own count; `quantiser` is
+    the package that made the weights small."""
 
     value: Any
     size: Size
@@ -68,6 +69,7 @@ class Loaded:
     predicted_mb: float | None = None
     degraded: str | None = None
     device_delta_mb: float | None = None
+    quantiser: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -60,7 +60,8 @@ def _one_try(constructor: Callable[..., Any], placement: Placement, asked_dtype:
     before = device_taken_mb(placement.device)
     started = time.perf_counter()
     if source is not None:
-        value = constructor(device=placement.device, dtype=_source_dtype(placement))
+        split = {"split": placement.split} if placement.split else {}
+        value = constructor(device=placement.device, dtype=_source_dtype(placement), **split)
     else:
         value = constructor()
         bring(value, placement.device, placement.dtype if asked_dtype else None)
@@ -76,6 +77,7 @@ def _one_try(constructor: Callable[..., Any], placement: Placement, asked_dtype:
         weights=str(weights) if weights else None,
         predicted_mb=placement.needed_mb,
         degraded=placement.degraded,
+        quantiser=getattr(value, "rpgen_quantiser", None),
         device_delta_mb=None if before is None or after is None else round(after - before, 1),
     )
 

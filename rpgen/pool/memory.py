@@ -53,17 +53,18 @@ class Reservations:
 
     def __init__(self) -> None:
         self._changed = threading.Condition()
-        self._promised: dict[int, tuple[str, float, int]] = {}
+        self._promised: dict[int, tuple[Mapping[str, float], int]] = {}
         self._next = 0
 
     def promised_mb(self, domain: str) -> float:
         with self._changed:
-            return sum(mb for where, mb, _ in self._promised.values() if where == domain)
+            return sum(amounts.get(domain, 0.0) for amounts, _ in self._promised.values())
 
-    def reserve(self, domain: str, mb: float) -> int:
+    def reserve(self, amounts: Mapping[str, float]) -> int:
+        """MB by domain, until the ticket that this returns is released."""
         with self._changed:
             self._next += 1
-            self._promised[self._next] = (domain, mb, threading.get_ident())
+            self._promised[self._next] = (amounts, threading.get_ident())
             return self._next
 
     def release(self, ticket: int) -> None:
@@ -76,8 +77,9 @@ class Reservations:
         with self._changed:
             promised = list(self._promised.values())
         totals: dict[str, float] = {}
-        for domain, mb, _ in promised:
-            totals[domain] = totals.get(domain, 0.0) + mb
+        for amounts, _ in promised:
+            for domain, mb in amounts.items():
+                totals[domain] = totals.get(domain, 0.0) + mb
         return totals
 
     def wait_for_others(self, seconds: float) -> bool:
@@ -87,7 +89,7 @@ class Reservations:
         """
         with self._changed:
             before = set(self._promised)
-            threads = {thread for _, _, thread in self._promised.values()}
+            threads = {thread for _, thread in self._promised.values()}
             if not threads or threading.get_ident() in threads:
                 return False
             return self._changed.wait_for(lambda: not before <= set(self._promised), seconds)

@@ -214,7 +214,8 @@ class Obtain:
     def _insert(self, identity: Identity, loaded: Loaded) -> Got:
         """Under the identity it was asked to be, and under the one it turned out to be."""
         actual = identity
-        if identity.kind is Kind.MODEL:
+        split = loaded.placement is not None and loaded.placement.split is not None
+        if identity.kind is Kind.MODEL and not split:
             device = loaded.size.device or identity.device
             actual = replace(identity, device=device, dtype=loaded.size.dtype or identity.dtype)
         with self._lock:

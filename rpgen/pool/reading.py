@@ -1,5 +1,6 @@
 """Reading a request for a model: preferences, family, what is known of its size."""
 
+import importlib.util
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -9,7 +10,8 @@ from rpgen.errors import UsageError
 from rpgen.families import Classification, Family
 from rpgen.placement.estimate import CacheShape, Needs, WeightFigures
 from rpgen.placement.matrix import Matrix
-from rpgen.placement.preferences import Preferences, merged, parse, parse_device
+from rpgen.placement.precision import installed
+from rpgen.placement.preferences import QUANTISED, Preferences, merged, parse, parse_device
 from rpgen.pool.entry import Identity, Kind
 from rpgen.pool.keys import decoded, source_of
 from rpgen.pool.recall import Recall
@@ -87,7 +89,14 @@ class Reader:
             architecture = architecture or (found.model_type if found else None)
         row = self._matrix.models.get(architecture or "")
         family = family or (row.family if row else None)
-        return Needs(family=family, model_type=architecture)
+        special = preferences.precision in QUANTISED or preferences.allow_quantization
+        here = installed(importlib.util.find_spec) if special else ()
+        return Needs(
+            family=family,
+            model_type=architecture,
+            quantisers=None if source is None else here,
+            can_split=preferences.allow_split and bool(getattr(source, "can_split", False)),
+        )
 
     def _sized(
         self, needs: Needs, identity: Identity, constructor: Callable[..., Any] | None

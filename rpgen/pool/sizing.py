@@ -8,6 +8,7 @@ without having taken memory for them.
 
 import sys
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from types import ModuleType
 from typing import Any
 
@@ -25,7 +26,9 @@ def measure(value: Any) -> Size:
     """The memory of any value, and how it was found."""
     modules = torch_modules(value)
     if modules:
-        return _tensors_size(t for module in modules for t in _module_tensors(module))
+        found = _tensors_size(t for module in modules for t in _module_tensors(module))
+        named = getattr(modules[0], "rpgen_precision", None)  # most bytes are not quantised ones
+        return replace(found, dtype=named) if named else found
     if isinstance(value, ModuleType):
         return Size(0, "a Python module, not counted")
     array_bytes = getattr(value, "nbytes", None)

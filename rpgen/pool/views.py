@@ -74,6 +74,7 @@ def details(entry: Entry, now: float) -> dict[str, Any]:
         "bytes_by_device": dict(entry.size.by_device),
         "mapped_bytes": entry.size.mapped,
         "device_delta_mb": loaded.device_delta_mb,
+        "quantised_by": loaded.quantiser,
         "weights": loaded.weights,
         "load_seconds": loaded.seconds,
         "predicted_mb": loaded.predicted_mb,

@@ -26,10 +26,13 @@ class Wanted:
     needs: Callable[[], Needs]
 
     def placed(self, placement: Placement) -> Identity:
-        """On the CPU a source that isn't asked for a dtype gives fp32; say so at once."""
+        """On the CPU a source that isn't asked for a dtype gives fp32; say so at once. One that
+        is split is another thing than the whole on the device where it begins."""
         plain = placement.device == "cpu" and source_of(self.constructor) is not None
         dtype = placement.dtype or ("fp32" if plain else None)
-        return replace(self.identity, device=placement.device, dtype=dtype)
+        split = placement.split
+        device = f"split {str(split).replace(', ', '+')}" if split else placement.device
+        return replace(self.identity, device=device, dtype=dtype)
 
     def accepts(self, entry: Entry) -> bool:
         """Whether an entry will do for somebody who can't make another."""

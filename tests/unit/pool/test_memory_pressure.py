@@ -94,7 +94,7 @@ def test_two_loads_never_count_on_the_same_bytes(make_world: Any, make_source: A
     world = make_world(gpus={"cuda:0": 1000.0})
     pool = world.pool()
     promises: Reservations = pool._reservations
-    ticket = promises.reserve("cuda:0", 700.0)
+    ticket = promises.reserve({"cuda:0": 700.0})
     wanted = pool._fetch.wanted("bert", {})
     needs = Needs(figures=make_source(world, "x", mb=400.0).estimate())
     found = pool._admission.peek(needs, wanted.preferences)
@@ -106,11 +106,11 @@ def test_two_loads_never_count_on_the_same_bytes(make_world: Any, make_source: A
 def test_waiting_for_a_promise_to_end() -> None:
     promises = Reservations()
     assert not promises.wait_for_others(LIMIT)  # nobody to wait for
-    own = promises.reserve("cpu", 1.0)
+    own = promises.reserve({"cpu": 1.0})
     assert not promises.wait_for_others(LIMIT)  # somebody may wait for us
     promises.release(own)
     with ThreadPoolExecutor(1) as executor:
-        theirs = executor.submit(promises.reserve, "cpu", 1.0).result(LIMIT)
+        theirs = executor.submit(promises.reserve, {"cpu": 1.0}).result(LIMIT)
         timer = threading.Timer(0.01, promises.release, [theirs])
         timer.start()
         assert promises.wait_for_others(LIMIT)
