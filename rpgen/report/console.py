@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from rpgen.report import words
 from rpgen.report.problems import Problem, once_a_cause, problems
 from rpgen.report.progress import STYLES
-from rpgen.run.results import FileResult, Outcome, RunResult
+from rpgen.run.results import BAD, FileResult, Outcome, RunResult
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -32,7 +32,8 @@ def show_result(result: RunResult, console: "Console", verbosity: int = 0) -> No
     spent = words.seconds((result.ended_at or time.time()) - result.started_at)
     files = len(result.files)
     noun = "file" if files == 1 else "files"
-    console.print(f"{words.counts(result)} in {files} {noun}, {spent}", style=style, soft_wrap=True)
+    told = f"{words.counts(result)}{words.flaky(result)}"
+    console.print(f"{told} in {files} {noun}, {spent}", style=style, soft_wrap=True)
 
 
 def table(result: RunResult, width: int) -> "Table":
@@ -159,6 +160,9 @@ def _remarks(result: RunResult) -> Iterator[str]:
     yield from _grouped((file.path, file.degraded) for file in result.files)
     alone = ((file.path, file.message) for file in result.files if not file.quarantined)
     yield from _grouped(alone)
+    for test in (test for file in result.files for test in file.flaky):
+        good = sum(attempt.outcome not in BAD for attempt in test.attempts)
+        yield f"flaky: {test.id} went well in {good} of {len(test.attempts)} attempts"
     for file in result.files:
         if file.left_behind:
             yield f"{file.path} left behind: {'; '.join(file.left_behind)}"

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, NotRequired, TypedDict
 
 from rpgen.report.files import write_text
-from rpgen.run.results import BAD, FileResult, Outcome, RunResult, TestResult
+from rpgen.run.results import BAD, Attempt, FileResult, Outcome, RunResult, TestResult
 
 SCHEMA = 1
 SCHEMA_FILE = Path(__file__).with_name("schema_1.json")
@@ -24,13 +24,26 @@ class Summary(TypedDict):
     errors: int
 
 
+class AttemptEntry(TypedDict):
+    """One run of a test: the `attempt`-th of `--reruns` in the `round`-th of `--repeat`."""
+
+    round: int
+    attempt: int
+    outcome: str
+    duration_seconds: float
+    message: str | None
+
+
 class TestEntry(TypedDict):
-    """`details` (the traceback) and `output` stand only beside a bad outcome."""
+    """`details` (the traceback) and `output` stand only beside a bad outcome, `flaky` and
+    `attempts` only where a test was run more than once."""
 
     id: str
     outcome: str
     duration_seconds: float
     message: str | None
+    flaky: NotRequired[bool]
+    attempts: NotRequired[list[AttemptEntry]]
     details: NotRequired[str | None]
     output: NotRequired[str | None]
 
@@ -145,10 +158,23 @@ def _test(test: TestResult) -> TestEntry:
         duration_seconds=round(test.duration_seconds, 6),
         message=test.message,
     )
+    if test.attempts:
+        entry["flaky"] = test.flaky
+        entry["attempts"] = [_attempt(each) for each in test.attempts]
     if test.outcome in BAD:
         entry["details"] = test.details
         entry["output"] = test.output
     return entry
+
+
+def _attempt(attempt: Attempt) -> AttemptEntry:
+    return AttemptEntry(
+        round=attempt.round,
+        attempt=attempt.attempt,
+        outcome=attempt.outcome,
+        duration_seconds=round(attempt.duration_seconds, 6),
+        message=attempt.message,
+    )
 
 
 def _moment(seconds: float) -> str:

@@ -1,11 +1,12 @@
 """The JUnit report: one suite per file, with device, weights and memory as its properties."""
 
+import datetime
 from pathlib import Path
 from typing import Any
 
 from rpgen.errors import MissingPackageError, OutputError
 from rpgen.report.words import printable
-from rpgen.run.results import FileResult, Outcome, RunResult, TestResult
+from rpgen.run.results import BAD, Attempt, FileResult, Outcome, RunResult, TestResult
 
 
 def write(result: RunResult, path: Path) -> None:
@@ -33,6 +34,8 @@ def build(result: RunResult) -> Any:
     for file in result.files:
         document.add_testsuite(_suite(file, result))
     document.update_statistics()
+    for suite, file in zip(document, result.files, strict=True):
+        suite.time = round(file.duration_seconds, 3)  # with its import and its clean-up
     return document
 
 
@@ -40,6 +43,7 @@ def _suite(file: FileResult, result: RunResult) -> Any:
     from junitparser import TestSuite
 
     suite = TestSuite(_text(file.path))
+    suite.timestamp = _moment(result.started_at)
     for name, value in _properties(file):
         suite.add_property(name, _text(str(value)))
     host = result.host.get("name")
@@ -47,7 +51,6 @@ def _suite(file: FileResult, result: RunResult) -> Any:
         suite.hostname = _text(str(host))
     for test in file.tests:
         suite.add_testcase(_case(test, file))
-    suite.time = round(file.duration_seconds, 3)
     return suite
 
 
@@ -70,11 +73,13 @@ def _properties(file: FileResult) -> list[tuple[str, object]]:
 
 def _case(test: TestResult, file: FileResult) -> Any:
     """A crash and a timeout are errors to JUnit; their `type` says which."""
-    from junitparser import Error, Failure, Skipped, TestCase
+    from junitparser import Error, Failure, Skipped
+    from junitparser.xunit2 import TestCase
 
     classname, name = _names(test, file)
     case = TestCase(_text(name), _text(classname), round(test.duration_seconds, 6))
-    lines = (test.message or "").splitlines() or [""]
+    if test.attempts:
+        _add_attempts(case, test)
     match test.outcome:
         case Outcome.PASSED:
             return case
@@ -82,14 +87,43 @@ def _case(test: TestResult, file: FileResult) -> Any:
             case.result = [Skipped(_text(test.message or ""), "skipped")]
             return case
         case Outcome.FAILED:
-            cause = Failure(_text(lines[0]), str(test.outcome))
+            cause = Failure(_first_line(test), str(test.outcome))
         case _:
-            cause = Error(_text(lines[0]), str(test.outcome))
+            cause = Error(_first_line(test), str(test.outcome))
     cause.text = _text(test.details or test.message or "")
     case.result = [cause]
     if test.output:
         case.system_out = _text(test.output)
     return case
+
+
+def _add_attempts(case: Any, test: TestResult) -> None:
+    """The bad attempts that did not have the say, as Surefire and Jenkins know them."""
+    from junitparser.xunit2 import FlakyError, FlakyFailure, RerunError, RerunFailure
+
+    kinds = (FlakyFailure, FlakyError) if test.outcome not in BAD else (RerunFailure, RerunError)
+    if test.flaky:
+        case.add_property("flaky", "true")
+    telling = (test.outcome, test.message, test.details)
+    bad = [attempt for attempt in test.attempts if attempt.outcome in BAD]
+    said = [each for each in bad if (each.outcome, each.message, each.details) == telling]
+    for attempt in bad:
+        if attempt in said[:1]:
+            continue
+        kind = kinds[attempt.outcome is not Outcome.FAILED]
+        made = kind(_first_line(attempt), str(attempt.outcome))
+        made.text = _text(attempt.details or attempt.message or "")
+        case.add_interim_result(made)
+
+
+def _first_line(test: TestResult | Attempt) -> str:
+    return _text(((test.message or "").splitlines() or [""])[0])
+
+
+def _moment(seconds: float) -> str:
+    """ISO 8601 without a zone, as the format wants it; UTC."""
+    moment = datetime.datetime.fromtimestamp(seconds, datetime.UTC).replace(tzinfo=None)
+    return moment.isoformat(timespec="seconds")
 
 
 def _names(test: TestResult, file: FileResult) -> tuple[str, str]:

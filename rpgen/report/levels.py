@@ -4,10 +4,8 @@ from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from rpgen.report.timeline import Change, Sample, Span
+from rpgen.report.timeline import WORKER_ENDS, Change, Sample, Span
 from rpgen.run.measure import device_of
-
-_WORKER_ENDS = ("worker down", "worker spent")
 
 
 @dataclass(frozen=True)
@@ -26,11 +24,9 @@ def used(samples: Iterable[Sample], changes: Iterable[Change], device: str) -> t
         if device in sample.used_mb
     ]
     known = {worker for _, worker, _ in happened}
-    happened += [
-        (change.time, change.worker, 0.0)
-        for change in changes
-        if change.kind in _WORKER_ENDS and change.worker in known
-    ]
+    for change in changes:
+        gone = known if change.kind == "resumed" else known & _ended(change)
+        happened += [(change.time, worker, 0.0) for worker in gone]
     now: dict[int, float] = {}
     levels = []
     for time, worker, size in sorted(happened, key=lambda each: each[0]):
@@ -44,8 +40,10 @@ def held(changes: Iterable[Change], device: str) -> tuple[Level, ...]:
     models: dict[tuple[int | None, str], float] = {}
     levels = []
     for change in changes:
-        if change.kind in _WORKER_ENDS:
-            models = {key: size for key, size in models.items() if key[0] != change.worker}
+        if change.kind == "resumed":
+            models = {}
+        elif gone := _ended(change):
+            models = {key: size for key, size in models.items() if key[0] not in gone}
         elif change.device is None or device_of([{"device": change.device}]) != device:
             continue
         elif change.kind == "loaded":
@@ -54,6 +52,10 @@ def held(changes: Iterable[Change], device: str) -> tuple[Level, ...]:
             models.pop((change.worker, change.what), None)
         levels.append(Level(change.time, sum(models.values())))
     return tuple(levels) if any(level.mb for level in levels) else ()
+
+
+def _ended(change: Change) -> set[int | None]:
+    return {change.worker} if change.kind in WORKER_ENDS else set()
 
 
 def level_at(levels: Sequence[Level], time: float) -> float:

@@ -51,7 +51,7 @@ def _top(result: RunResult) -> Iterator[str]:
     spent = f", {words.seconds(result.ended_at - result.started_at)}" if result.ended_at else ""
     files = f"{len(result.files)} file" + "s" * (len(result.files) != 1)
     symbol = _SYMBOLS[Outcome.FAILED if bad else Outcome.PASSED]
-    yield f"## {symbol} rpgen: {words.counts(result)} in {files}{spent}\n\n"
+    yield f"## {symbol} rpgen: {words.counts(result)}{words.flaky(result)} in {files}{spent}\n\n"
     known = [f"{name} {_text(str(value))}" for name, value in result.versions.items() if value]
     where = f"on {_text(str(result.host['name']))}, " if result.host.get("name") else ""
     if known:
@@ -60,6 +60,8 @@ def _top(result: RunResult) -> Iterator[str]:
         yield f"> {_text(result.stopped)}\n\n"
     if result.files:
         yield from _table(result.files)
+    for test in [test for file in result.files for test in file.flaky][:_SHOWN_FILES]:
+        yield f"\n- flaky: <code>{_text(test.id)}</code> {words.attempts(test)}\n"
     if result.not_run:
         yield f"\n{len(result.not_run)} files were not run.\n"
 

@@ -1,11 +1,12 @@
 """What happened when in a run: a second fold over its journal, for charts and lists.
 
 `rpgen.run.results` says what came out; this says in which order it came about. Times are
-seconds since the run's start.
+seconds since the run's start; what lies between a run that was cut off and its resumption
+does not count.
 """
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from rpgen.run import events
@@ -14,7 +15,10 @@ from rpgen.run.measure import device_of
 
 @dataclass(frozen=True)
 class Span:
-    """One file's turn in a worker; `end` is None where the journal breaks off in it."""
+    """One file's turn in a worker; `end` is None where the journal breaks off in it.
+
+    A worker's `slot` is taken over by its successor.
+    """
 
     path: str
     worker: int
@@ -22,6 +26,7 @@ class Span:
     end: float | None = None
     peak_mb: float | None = None
     uses: tuple[Mapping[str, Any], ...] = ()
+    slot: int = 0
 
     def on_device(self, device: str) -> tuple[Mapping[str, Any], ...]:
         """What the file had on `device` from the pool."""
@@ -39,7 +44,7 @@ class Sample:
 class Change:
     """A model that came or went, or a worker that did; `what` is the pool's key of the model.
 
-    `kind` is loaded, evicted, worker started, worker down, worker spent or quarantined.
+    `kind` is loaded, evicted, quarantined, resumed, or what a worker did: see `WORKER_ENDS`.
     """
 
     time: float
@@ -54,6 +59,10 @@ class Change:
     seconds: float | None = None
     predicted_mb: float | None = None
     measured_mb: float | None = None
+    slot: int = 0
+
+
+WORKER_ENDS = frozenset({"worker down", "worker spent", "worker lost", "worker ended"})
 
 
 @dataclass(frozen=True)
@@ -62,6 +71,7 @@ class Timeline:
     spans: tuple[Span, ...] = ()
     samples: tuple[Sample, ...] = ()
     changes: tuple[Change, ...] = ()
+    places: Mapping[int, str] = field(default_factory=dict)  # of slots, where they have a name
 
 
 @dataclass
@@ -69,16 +79,20 @@ class _Open:
     path: str
     worker: int
     start: float
+    slot: int
     uses: tuple[Mapping[str, Any], ...] = ()
 
     def closed(self, end: float | None, peak_mb: float | None = None) -> Span:
-        return Span(self.path, self.worker, self.start, end, peak_mb, self.uses)
+        return Span(self.path, self.worker, self.start, end, peak_mb, self.uses, self.slot)
 
 
 @dataclass
 class _Reading:
     start: float | None = None
     last: float = 0.0
+    slots: dict[int, int] = field(default_factory=dict)  # of each worker
+    alive: dict[int, int] = field(default_factory=dict)  # the worker of each slot
+    places: dict[int, str] = field(default_factory=dict)
     open: dict[str, _Open] = field(default_factory=dict)
     spans: list[Span] = field(default_factory=list)
     samples: list[Sample] = field(default_factory=list)
@@ -91,6 +105,8 @@ def timeline(journal: Iterable[events.Event]) -> Timeline:
     for event in journal:
         if reading.start is None:
             reading.start = event.time
+        if isinstance(event, events.RunResumed):
+            reading.start += max(0.0, event.time - reading.start - reading.last)
         now = max(0.0, event.time - reading.start)
         reading.last = max(reading.last, now)
         _note_file(reading, event, now)
@@ -101,6 +117,7 @@ def timeline(journal: Iterable[events.Event]) -> Timeline:
         tuple(sorted((*reading.spans, *unfinished), key=lambda span: span.start)),
         tuple(sorted(reading.samples, key=lambda sample: sample.time)),
         tuple(sorted(reading.changes, key=lambda change: change.time)),
+        reading.places,
     )
 
 
@@ -108,13 +125,17 @@ def _note_file(reading: _Reading, event: events.Event, now: float) -> None:
     match event:
         case events.FileStarted():
             _close(reading, event.path, now)
-            reading.open[event.path] = _Open(event.path, event.worker, now)
+            slot = reading.slots.get(event.worker, 0)
+            reading.open[event.path] = _Open(event.path, event.worker, now, slot)
         case events.PoolUsed() if event.path in reading.open:
             reading.open[event.path].uses = event.uses
         case events.FileEnded():
             _close(reading, event.path, now, event.peak_mb)
-        case events.WorkerDown(path=str(path)):
+        case events.WorkerDown(path=str(path)) | events.WorkerLost(path=str(path)):
             _close(reading, path, now)
+        case events.RunResumed():
+            for path in tuple(reading.open):
+                _close(reading, path, now)
         case events.WorkerSpent():
             _close(reading, event.path, now)
         case events.MemorySample():
@@ -155,20 +176,39 @@ def _note_change(reading: _Reading, event: events.Event, now: float) -> None:
                 measured_mb=event.measured_mb,
             )
         case events.WorkerStarted():
+            reading.changes.extend(_succeeded(reading, event, now))
             change = _of_worker(event, now, "started")
         case events.WorkerDown():
             change = _of_worker(event, now, "down", event.path, event.message)
         case events.WorkerSpent():
             change = _of_worker(event, now, "spent", event.path, event.message)
+        case events.WorkerLost():
+            change = _of_worker(event, now, "lost", event.path, event.message)
         case events.Quarantined():
             change = Change(now, "quarantined", None, event.path, event.path, event.message)
+        case events.RunResumed():
+            change = Change(now, "resumed", None, "run")
+            reading.alive.clear()
         case _:
             return
-    reading.changes.append(change)
+    slot = reading.slots.get(change.worker, 0) if change.worker is not None else 0
+    reading.changes.append(replace(change, slot=slot))
+
+
+def _succeeded(reading: _Reading, event: events.WorkerStarted, now: float) -> Iterator[Change]:
+    """A worker that starts takes the slot of one that has ended, if in peace without a word."""
+    before = reading.alive.get(event.slot)
+    ended = {change.worker for change in reading.changes if change.kind in WORKER_ENDS}
+    if before is not None and before not in ended:
+        yield Change(now, "worker ended", before, f"worker {before}", slot=event.slot)
+    reading.alive[event.slot] = event.worker
+    reading.slots[event.worker] = event.slot
+    if event.where:
+        reading.places[event.slot] = event.where
 
 
 def _of_worker(
-    event: events.WorkerStarted | events.WorkerDown | events.WorkerSpent,
+    event: events.WorkerStarted | events.WorkerDown | events.WorkerSpent | events.WorkerLost,
     now: float,
     what: str,
     path: str | None = None,

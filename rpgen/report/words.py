@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Any, Protocol
 
-from rpgen.run.results import FileResult, Outcome
+from rpgen.run.results import FileResult, Outcome, RunResult, TestResult
 
 _ORDER = (
     Outcome.PASSED,
@@ -69,6 +69,17 @@ def counts(result: Counted) -> str:
     """ "3 passed, 1 failed", the outcomes that occur only."""
     found = result.counts
     return ", ".join(_counted(found[each], each) for each in _ORDER if found[each]) or "no tests"
+
+
+def flaky(result: RunResult) -> str:
+    """ ", 2 flaky"; nothing where none is."""
+    count = sum(len(file.flaky) for file in result.files)
+    return f", {count} flaky" if count else ""
+
+
+def attempts(test: TestResult) -> str:
+    """ "failed, then passed"."""
+    return ", then ".join(str(attempt.outcome) for attempt in test.attempts)
 
 
 def _counted(count: int, outcome: Outcome) -> str:

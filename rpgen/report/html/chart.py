@@ -17,7 +17,7 @@ SIDE = 1000.0
 COLUMNS = 600
 LEAST_WIDTH = 2.0
 HEADROOM = 1.08
-SHOWN_IN_LANES = ("loaded", "evicted", "worker down")
+SHOWN_IN_LANES = ("loaded", "evicted", "worker down", "worker lost")
 _TIME_STEPS = (0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200)
 _DAY_PARTS = (10800, 21600, 43200, 86400)
 
@@ -50,7 +50,9 @@ class Mark:
 
 @dataclass(frozen=True)
 class Lane:
-    worker: int
+    """A place for a worker and its successors."""
+
+    name: str
     blocks: tuple[Block, ...]
     marks: tuple[Mark, ...]
 
@@ -81,22 +83,22 @@ def charts(line: Timeline) -> tuple[Chart, ...]:
 
 
 def lanes(line: Timeline, outcomes: Mapping[str, str]) -> tuple[Lane, ...]:
-    """A strip for each worker: its files by their outcome, and what came and went in it."""
+    """A strip for each worker's place: files by their outcome, and what came and went in it."""
     return tuple(
         Lane(
-            worker,
+            line.places.get(slot) or f"worker {slot + 1}",
             tuple(
                 _block(span, outcomes.get(span.path, "unknown"), line.seconds)
                 for span in line.spans
-                if span.worker == worker
+                if span.slot == slot
             ),
             tuple(
                 Mark(_across(change.time, line.seconds) / SIDE * 100, change.kind, _told(change))
                 for change in line.changes
-                if change.worker == worker and change.kind in SHOWN_IN_LANES
+                if change.slot == slot and change.kind in SHOWN_IN_LANES
             ),
         )
-        for worker in sorted({span.worker for span in line.spans})
+        for slot in sorted({span.slot for span in line.spans})
     )
 
 

@@ -17,6 +17,7 @@ TEXT_LIMIT = 20_000  # characters of one traceback or output
 ALL_TEXT_LIMIT = 4_000_000  # of all of them: a page that no browser opens helps nobody
 OPEN_PROBLEMS = 10
 SHOWN_CHANGES = 2000
+UNTOLD = ("worker started", "worker ended")
 NO_MODEL = "files without a model"
 
 
@@ -83,6 +84,7 @@ def page(result: RunResult, line: Timeline, beside: Iterable[str] = ()) -> str:
     files = _files(result, problem_anchors)
     anchors = {view.file.path: view.anchor for view in files}
     devices, rows = _by_model(files)
+    told = [change for change in line.changes if change.kind not in UNTOLD]
     drawn: tuple[Chart, ...] = charts(line)
     strips: tuple[Lane, ...] = lanes(line, {v.file.path: v.file.outcome for v in files})
     return render(
@@ -96,6 +98,9 @@ def page(result: RunResult, line: Timeline, beside: Iterable[str] = ()) -> str:
             "headline": list(_headline(result)),
             "started": _moment(result.started_at),
             "problems": list(_problems(found, anchors)),
+            "flaky": [
+                (view, test, words.attempts(test)) for view in files for test in view.file.flaky
+            ],
             "devices": devices,
             "models": rows,
             "files": files,
@@ -103,8 +108,8 @@ def page(result: RunResult, line: Timeline, beside: Iterable[str] = ()) -> str:
             "charts": drawn,
             "lanes": strips,
             "ticks": time_ticks(line.seconds),
-            "changes": line.changes[:SHOWN_CHANGES],
-            "changes_left_out": max(0, len(line.changes) - SHOWN_CHANGES),
+            "changes": told[:SHOWN_CHANGES],
+            "changes_left_out": max(0, len(told) - SHOWN_CHANGES),
             "loads": _loads(line.changes),
             "hits": sum(bool(use.get("hit")) for file in result.files for use in file.uses),
             "facts": list(_facts(result)),
@@ -125,7 +130,7 @@ def _verdict(result: RunResult) -> tuple[str, str]:
     if result.interrupted:
         return "unknown", f"Interrupted; nothing went wrong in {total} until then"
     if counts[Outcome.PASSED]:
-        return "passed", f"Nothing went wrong in {total}"
+        return "passed", f"Nothing went wrong in {total}{words.flaky(result)}"
     return "skipped", f"No test passed: {words.counts(result)} in {total}"
 
 

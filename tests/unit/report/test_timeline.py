@@ -101,3 +101,49 @@ def test_round_figures_on_the_axes() -> None:
         assert ticks[0].text == "0"
         assert all(0 <= tick.percent <= 100.0001 for tick in ticks)
     assert [tick.text for tick in chart.time_ticks(700.0)] == ["0", "5 min", "10 min"]
+
+
+def test_a_worker_takes_over_the_place_and_the_memory_of_the_one_before() -> None:
+    def turn(worker: int, now: float) -> list[events.Event]:
+        path = f"{worker}.py"
+        return [
+            events.WorkerStarted(worker=worker, pid=1, slot=0, time=now),
+            events.FileStarted(path=path, worker=worker, time=now + 0.1),
+            events.MemorySample(worker=worker, used_mb={"cpu": 100.0}, time=now + 0.2),
+            events.FileEnded(path=path, worker=worker, duration_seconds=0.1, time=now + 0.3),
+        ]
+
+    line = timeline([event for worker in range(1, 9) for event in turn(worker, float(worker))])
+    used = levels.used(line.samples, line.changes, "cpu")
+    assert max(level.mb for level in used) == 100.0
+    (lane,) = chart.lanes(line, {})
+    assert (lane.name, len(lane.blocks)) == ("worker 1", 8)
+
+
+def test_the_time_between_a_run_and_its_resumption_does_not_count() -> None:
+    line = timeline(
+        [
+            events.WorkerStarted(worker=1, pid=1, time=0.0),
+            events.MemorySample(worker=1, used_mb={"cpu": 50.0}, time=1.0),
+            events.FileStarted(path="a", worker=1, time=2.0),
+            events.RunResumed(time=90_000.0),
+            events.WorkerStarted(worker=2, pid=2, time=90_001.0),
+            events.FileStarted(path="a", worker=2, time=90_002.0),
+            events.FileEnded(path="a", worker=2, duration_seconds=1.0, time=90_003.0),
+        ]
+    )
+    assert line.seconds == 5.0
+    assert [(span.start, span.end) for span in line.spans] == [(2.0, 2.0), (4.0, 5.0)]
+    assert levels.used(line.samples, line.changes, "cpu")[-1] == Level(2.0, 0.0)
+
+
+def test_a_worker_that_is_lost_has_a_mark() -> None:
+    line = timeline(
+        [
+            events.WorkerStarted(worker=1, pid=1, slot=3, where="there, cuda:1", time=0.0),
+            events.FileStarted(path="a", worker=1, time=1.0),
+            events.WorkerLost(worker=1, message="gone", path="a", time=2.0),
+        ]
+    )
+    (lane,) = chart.lanes(line, {})
+    assert (lane.name, [mark.kind for mark in lane.marks]) == ("there, cuda:1", ["worker lost"])
