@@ -53,6 +53,12 @@ def run(
     isolate: Annotated[
         bool, typer.Option("--isolate", help="A fresh worker process for each file.")
     ] = False,
+    workers: Annotated[
+        str | None,
+        typer.Option(
+            metavar="N|auto", help="So many workers side by side; without it, one for each GPU."
+        ),
+    ] = None,
     last_failed: Annotated[
         bool, typer.Option("--lf", help="Only tests that failed when they last ran.")
     ] = False,
@@ -125,6 +131,7 @@ def run(
     from rpgen.cli.reports import Outputs, write_reports
     from rpgen.errors import UsageError
     from rpgen.report.progress import Progress
+    from rpgen.run.division import parse_workers
     from rpgen.run.interrupts import Interrupts
     from rpgen.run.order import parse_ordering, parse_shard
     from rpgen.run.request import RunRequest
@@ -146,6 +153,7 @@ def run(
         order=str(parse_ordering(order)),
         memory_budget=_size(memory_budget),
         device_budget=_size(device_budget),
+        workers=parse_workers(workers),
     )
     _check_paths(request, go_on)
     if host and not plan:
@@ -154,6 +162,8 @@ def run(
     outputs.check()
     if request.order != order:
         stderr().print(f"order {request.order}", markup=False)  # so that it can be had again
+    if plan and request.workers not in (None, 1):
+        raise UsageError("--plan is for one worker: with several it depends on their times")
     if plan:
         return show_plan(request, host, hw_cache, json_report)
     verbosity = -1 if quiet else 1 if verbose else 0

@@ -39,6 +39,8 @@ class RunRequest:
     order: str = "reuse"
     memory_budget: float | None = None
     device_budget: float | None = None
+    workers: int | str | None = None
+    engine: str = "local"
 
     def environment(self, given: Mapping[str, str] | None = None) -> dict[str, str]:
         """The environment of the worker: `given` (this process's) and what the options say."""
@@ -72,6 +74,8 @@ class RunRequest:
             "order": self.order,
             "memory_budget_mb": self.memory_budget,
             "device_budget_mb": self.device_budget,
+            "workers": self.workers,
+            "engine": self.engine,
         }
 
     @classmethod

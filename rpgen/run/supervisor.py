@@ -259,7 +259,7 @@ class Supervisor:
     def _hand_out(self, worker: Watched) -> None:
         isolate = self._request.isolate
         full = isolate and worker.finished > 0
-        while not full and len(worker.handed) < (1 if isolate else AHEAD):
+        while not full and len(worker.handed) < self._ahead():
             task = self._backlog.take(worker.slot.number)
             if task is None:
                 break
@@ -270,6 +270,12 @@ class Supervisor:
         elif not len(self._backlog) and not worker.told_to_exit:
             worker.told_to_exit = True
             worker.handle.send(Exit())
+
+    def _ahead(self) -> int:
+        """Towards the end nothing waits with one worker that another could do at once."""
+        slots = len(self._engine.slots())
+        few = slots > 1 and len(self._backlog) <= AHEAD * slots
+        return 1 if self._request.isolate or few else AHEAD
 
     def _gone(self, worker: Watched, status: int) -> None:
         """The worker has ended. That is in order only where nothing was left for it to do."""

@@ -2,9 +2,19 @@
 
 from collections.abc import Callable
 
+from rpgen.run.division import divide, how_many, look
 from rpgen.run.engines.interface import Engine, LostWorkerError, Slot, WorkerHandle
 from rpgen.run.engines.local import LocalEngine
+from rpgen.run.request import RunRequest
 
-ENGINES: dict[str, Callable[[], Engine]] = {"local": LocalEngine}
+
+def _local(request: RunRequest) -> Engine:
+    """This machine, divided among as many workers as are asked for or as there are GPUs."""
+    environment = request.environment()
+    here = look(environment, request.device)
+    return LocalEngine(divide(how_many(request.workers, here), here, environment))
+
+
+ENGINES: dict[str, Callable[[RunRequest], Engine]] = {"local": _local}
 
 __all__ = ["ENGINES", "Engine", "LostWorkerError", "Slot", "WorkerHandle"]
