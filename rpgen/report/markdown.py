@@ -28,9 +28,14 @@ _SYMBOLS = {
 
 
 def build(result: RunResult, limit: int = SUMMARY_LIMIT) -> str:
-    """The whole summary in at most `limit` bytes; what did not get in is counted."""
+    """The whole summary in at most `limit` bytes; what did not get in is counted.
+
+    Empty where not even the table gets in: too long a summary would cost those before it.
+    """
     parts = list(_top(result))
     size = sum(_size(part) for part in parts)
+    if size > limit:
+        return ""
     found = once_a_cause(problems(result))
     for number, problem in enumerate(found):
         part = _problem(problem)

@@ -50,6 +50,7 @@ def test_the_summary_keeps_to_its_limit_and_counts_what_is_left_out() -> None:
     assert len(text.encode()) <= 40_000
     assert "more problems are in the run's other reports" in text
     assert "more files" in text
+    assert markdown.build(result, 1000) == ""
 
 
 def test_annotations_name_file_and_line_from_the_workspace(tmp_path: Path) -> None:
