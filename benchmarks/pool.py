@@ -1,4 +1,5 @@
-"""What a hit costs, against the locked hit of cachetools, and whether memory comes back.
+"""What a hit costs, against the locked hit of cachetools, whether memory comes back, and what
+the monitor costs.
 
 cachetools offers a locked hit in two ways: the decorator `cached(cache, lock=...)`, and the
 cache used directly under the lock. The bounds are held against the cheaper one.
@@ -7,6 +8,7 @@ cache used directly under the lock. The bounds are held against the cheaper one.
 import os
 import statistics
 import threading
+import time
 import timeit
 from collections.abc import Callable
 from pathlib import Path
@@ -17,6 +19,7 @@ from benchmarks.timing import machine, ratio
 ROUNDS = 25
 CALLS = 20_000
 LOADS = 50
+MONITORED_SECONDS = 10.0
 BOUNDS = {"get_resource": 2.0, "get_model": 6.0}
 
 
@@ -39,6 +42,8 @@ def section() -> str:
             *rows,
             "",
             _growth(),
+            "",
+            _monitor(),
         ]
     )
 
@@ -107,6 +112,25 @@ def _growth() -> str:
     grown = _resident_mb() - before
     return (
         f"Loading and clearing MiniLM {LOADS} times grows the process by {grown:.1f} MB (bound 30)."
+    )
+
+
+def _monitor() -> str:
+    """The share of a core that the monitor's thread takes, beside an idle and a busy thread."""
+    from rpgen.pool.pool import ResourcePool
+
+    shares = []
+    for busy in (False, True):
+        pool, end = ResourcePool(), time.monotonic() + MONITORED_SECONDS
+        with pool.monitor.running():
+            while time.monotonic() < end:
+                if not busy:
+                    time.sleep(0.5)
+        shares.append(pool.monitor.cpu_seconds / MONITORED_SECONDS)
+    idle, beside = (f"{100 * share:.2f} %" for share in shares)
+    return (
+        f"The monitor takes {idle} of a core in an idle process and {beside} beside a busy"
+        " thread (bound 1 %)."
     )
 
 

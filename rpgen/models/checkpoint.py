@@ -131,9 +131,11 @@ class Checkpoint:
 
     def cache_shape(self) -> CacheShape | None:
         """The key-value cache of what would be loaded; None where nothing tells."""
-        if self.choice().kind is not Weights.TINY:
-            return cache_shape(self._known_config() or {})
-        return cache_shape(self._tiny_config().to_dict()) if "torch" in sys.modules else None
+        tiny = self.choice().kind is Weights.TINY
+        if "transformers" not in sys.modules or self._files().gguf:
+            return None if tiny else cache_shape(self._known_config() or {})
+        config = self._tiny_config() if tiny else self._full_config()  # with all the defaults
+        return cache_shape(config.to_dict())
 
     def pool_options(self) -> dict[str, Any]:
         """What makes two instances of one name different, for the pool's identity."""

@@ -15,7 +15,10 @@ import torch
 from torch import nn
 from transformers import AutoModel, BertConfig, GPT2Config, GPT2LMHeadModel
 
+from rpgen.families import Family
+from rpgen.hardware.types import Backend, Device
 from rpgen.models import Checkpoint
+from rpgen.placement.estimate import Needs
 from rpgen.pool.cleanup import empty_backend_cache, trim_host
 from rpgen.pool.gate import needs_gate
 from rpgen.pool.pool import ResourcePool
@@ -293,3 +296,25 @@ def test_running_out_for_real_evicts_and_then_fails_and_never_dies() -> None:
     assert lines[1].startswith("refused: The model could be loaded on no device (cpu: ")
     assert "e:big 180 MB on cpu in use" in lines[1]
     assert lines[2] == "alive"
+
+
+def test_a_generating_models_cache_is_reckoned_from_its_configuration(pool: ResourcePool) -> None:
+    checkpoint = Checkpoint("gpt2", "AutoModelForCausalLM", "gpt2", weights="tiny")
+    config = checkpoint._tiny_config()
+    shape = checkpoint.cache_shape()
+    assert shape is not None
+    assert (shape.layers, shape.kv_heads) == (config.n_layer, config.n_head)
+    assert shape.head_size * config.n_head == config.n_embd
+    full = Checkpoint("gpt2", "AutoModelForCausalLM", "gpt2", weights="random").cache_shape()
+    assert full is not None
+    assert full.head_size == 64
+    with pool.owner("file"):
+        pool.get_model("text_generation", "gpt2", checkpoint.load_model)
+        (use,) = pool.uses("file")
+    without = Needs(Family.TEXT_GENERATION, figures=checkpoint.estimate())
+    cpu = Device(Backend.CPU, 0, "CPU", "cpu")
+    alone = without.estimate("fp32", cpu)
+    assert alone is not None
+    assert use.predicted_mb is not None
+    assert use.predicted_mb > alone.peak_mb
+    assert use.estimate_source == "the configuration on the meta device"

@@ -1,0 +1,87 @@
+"""Checkpoints under a real limit on the process: they evict, or fail with the message.
+
+A load maps the file twice for a moment, so "big" takes 400 MB of addresses and then 200; with
+290 to be had it fits once "idle" has gone.
+"""
+
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import pytest
+from transformers import BertConfig, BertModel
+from transformers.initialization import no_init_weights
+
+LIMIT = 120.0
+
+LIMITED = """
+import resource, sys, weakref, torch
+from rpgen.errors import DoesNotFitError
+from rpgen.models import Checkpoint
+from rpgen.pool.pool import ResourcePool
+
+MB = 2**20
+torch.set_num_threads(1)
+folder = sys.argv[1]
+pool = ResourcePool()
+def get(name, wishes=None):
+    checkpoint = Checkpoint(f"{folder}/{name}", "AutoModel")
+    return pool.get_model("embedding", name, checkpoint.load_model, wishes)
+warm = get("small")
+with torch.inference_mode():
+    warm(torch.tensor([[1, 2, 3]]))
+idle = weakref.ref(get("idle"))
+with open("/proc/self/statm") as stream:
+    now = int(stream.read().split()[0]) * resource.getpagesize()
+resource.setrlimit(resource.RLIMIT_AS, (now + 290 * MB, resource.RLIM_INFINITY))
+with pool.lease("embedding", "big", Checkpoint(f"{folder}/big", "AutoModel").load_model) as big:
+    print("loaded after", "freed" if idle() is None else "kept")
+    try:
+        get("huge")
+    except DoesNotFitError as error:
+        print("refused:", error)
+    with torch.inference_mode():
+        print("works", tuple(big(torch.tensor([[1, 2, 3]])).last_hidden_state.shape))
+print("alive", pool._reservations.by_domain())
+"""
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    for name, words in (("small", 100), ("idle", 160_000), ("big", 200_000), ("huge", 600_000)):
+        config = BertConfig(
+            vocab_size=words,
+            hidden_size=256,
+            num_hidden_layers=1,
+            num_attention_heads=2,
+            intermediate_size=64,
+        )
+        with no_init_weights():  # what the weights are doesn't matter
+            BertModel(config).save_pretrained(tmp_path / name)
+    return tmp_path
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="needs RLIMIT_AS and /proc")
+@pytest.mark.parametrize("how", ["mapped", "copied"])
+def test_a_limited_process_evicts_then_refuses_and_never_dies(folder: Path, how: str) -> None:
+    code = textwrap.dedent(LIMITED)
+    if how == "copied":  # into another dtype: memory of its own instead of the file's
+        code = code.replace("load_model)", "load_model, {'precision': 'bf16'})")
+        code = code.replace("load_model, wishes)", "load_model, {'precision': 'bf16'})")
+        code = code.replace("290 * MB", "350 * MB")
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(folder)],
+        capture_output=True,
+        text=True,
+        timeout=LIMIT,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    loaded, refused, works, alive = done.stdout.splitlines()
+    assert loaded == "loaded after freed"
+    assert refused.startswith("refused: The model could be loaded on no device (cpu: ")
+    assert "embedding:big" in refused
+    assert "on cpu in use" in refused
+    assert works == "works (1, 3, 256)"
+    assert alive == "alive {}"
