@@ -6,12 +6,13 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from benchmarks import faults, pool, running, sharing, startup
+from benchmarks import faults, memory, pool, running, sharing, startup
 
 SECTIONS: dict[str, Callable[[], str]] = {
     "startup": startup.section,
     "sharing": sharing.section,
     "pool": pool.section,
+    "memory": memory.section,
     "running": running.section,
     "faults": faults.section,
 }
