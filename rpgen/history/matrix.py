@@ -56,8 +56,9 @@ def build(runs: Sequence[RunRecord]) -> Matrix:
     """From runs in their order, oldest first. Files without a model are not in it."""
     cells: dict[tuple[str, Column], Cell] = {}
     seen: dict[Column, int] = {}
+    places: dict[tuple[str, str | None], str] = {}
     for number, run in enumerate(runs):
-        for (model, column), files in _met(run).items():
+        for (model, column), files in _met(run, places).items():
             seen[column] = number
             before = cells.get((model, column))
             cells[model, column] = _cell(files, run, before)
@@ -66,20 +67,31 @@ def build(runs: Sequence[RunRecord]) -> Matrix:
     return Matrix(tuple(columns), tuple(models), cells, len(runs))
 
 
-def _met(run: RunRecord) -> dict[tuple[str, Column], list[FileRecord]]:
-    """The files of a run by model and place; a model that never got a device has its own place."""
+def _met(
+    run: RunRecord, places: dict[tuple[str, str | None], str]
+) -> dict[tuple[str, Column], list[FileRecord]]:
+    """The files of a run by model and place.
+
+    A model that could not be loaded got no device: its failure belongs where that model was
+    last (`places`, which is kept up), or else where all others of the run were.
+    """
     versions = tuple((name, str(run.versions[name])) for name in _TOLD if run.versions.get(name))
+    devices = {_kinds(file.device) for file in run.files if file.device}
+    usual = devices.pop() if len(devices) == 1 else "no device"
     found: dict[tuple[str, Column], list[FileRecord]] = {}
     for file in run.files:
-        if file.model is not None:
-            place = Column(_kinds(file.device), versions, run.host)
-            found.setdefault((file.model, place), []).append(file)
+        if file.model is None:
+            continue
+        if file.device:
+            places[file.model, run.host] = _kinds(file.device)
+        place = places.get((file.model, run.host), usual)
+        found.setdefault((file.model, Column(place, versions, run.host)), []).append(file)
     return found
 
 
-def _kinds(device: str | None) -> str:
+def _kinds(device: str) -> str:
     """ "cuda:0, cpu" is "cuda, cpu"."""
-    names = (name.strip().partition(":")[0] for name in (device or "no device").split(","))
+    names = (name.strip().partition(":")[0] for name in device.split(","))
     return ", ".join(dict.fromkeys(names))
 
 

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from rpgen.history.records import RunRecord
-from rpgen.history.trends import Finding, Trend, findings, trends
+from rpgen.history.trends import Finding, Kind, Trend, findings, trends
 from rpgen.report import words
 
 if TYPE_CHECKING:
@@ -118,11 +118,12 @@ def trends_table(rows: Sequence[Trend], width: int) -> "Table":
 
 
 def told(finding: Finding) -> str:
-    """One line: "slower  t/test_a.py (gpt2 on cpu): 2.1 s, now 4.3 s; torch 2.12 → 2.13"."""
+    """One line: "slower: t/test_a.py (gpt2 on cpu) usually 2.1 s, now 4.3 s; compared with ..."."""
     where = " on ".join(part for part in (finding.model, finding.device) if part)
     changed = ", ".join(" → ".join(pair) for pair in finding.changed)
     parts = [f"{finding.kind}: {finding.what}", f"({where})" if where else ""]
-    parts.append(f"was {finding.before}, is {finding.now}; compared with {finding.since}")
+    was = "usually" if finding.kind in (Kind.SLOWER, Kind.MORE_MEMORY) else "was"
+    parts.append(f"{was} {finding.before}, now {finding.now}; compared with {finding.since}")
     line = " ".join(part for part in parts if part) + (f"; since then {changed}" if changed else "")
     return words.printable(line.replace("\n", " "))
 

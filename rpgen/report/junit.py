@@ -63,12 +63,16 @@ def _properties(file: FileResult) -> list[tuple[str, object]]:
         ("weights", file.weights),
         ("degraded", file.degraded),
         ("load_seconds", round(file.load_seconds, 3)),
-        ("predicted_mb", file.memory.predicted_mb),
+        ("predicted_mb", _rounded(file.memory.predicted_mb)),
         ("peak_mb", file.memory.peak_mb),
         ("leaked_mb", file.memory.leaked_mb),
         ("message", file.message),
     ]
     return [(name, value) for name, value in found if value is not None]
+
+
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else round(value, 1)
 
 
 def _case(test: TestResult, file: FileResult) -> Any:

@@ -44,6 +44,21 @@ def test_the_same_device_of_two_hosts_is_two_columns() -> None:
     assert matrix.columns[0].heading(with_host=True)[-1] == "on other"
 
 
+def test_a_model_that_can_not_be_loaded_fails_where_it_was() -> None:
+    def with_a(file: FileRecord) -> RunRecord:
+        return replace(run(1, "passed"), files=(file, run(1, "passed").files[1]))
+
+    gone = FileRecord("a.py", "error", 1.0, "org/a")
+    known = build([run(0, "passed"), with_a(gone)])
+    assert [column.device for column in known.columns] == ["cpu", "cuda"]
+    assert known.cells["org/a", known.columns[1]].outcome == "error"
+    assert known.cells["org/a", known.columns[1]].before == "passed"
+    fresh = build([with_a(gone)])
+    assert [column.device for column in fresh.columns] == ["cpu"]
+    alone = build([replace(run(0, "passed"), files=(gone,))])
+    assert [column.device for column in alone.columns] == ["no device"]
+
+
 def test_several_files_of_a_model_are_one_cell_and_the_worst_tells() -> None:
     made = run(0, "passed")
     more = (*made.files, replace(made.files[0], path="c.py", outcome="timeout", passed=0))

@@ -129,6 +129,10 @@ def test_junit_is_xml_with_a_suite_per_file(tmp_path: Path) -> None:
     properties = {item.get("name"): item.get("value") for item in first.iter("property")}
     assert (properties["device"], properties["weights"]) == ("cpu", "tiny")
     assert (properties["predicted_mb"], properties["peak_mb"]) == ("10.0", "12.0")
+    assert (first.get("timestamp"), first.get("hostname")) == ("1970-01-01T00:16:40", "here")
+    assert float(str(first.get("time"))) == 2.0
+    named = [(case.get("classname"), case.get("name")) for case in first.iter("testcase")]
+    assert len(named) == len(set(named)) == int(first.attrib["tests"])
     (crash,) = second.iter("error")
     assert (crash.get("type"), crash.get("message")) == ("crashed", "SIGSEGV")
 
