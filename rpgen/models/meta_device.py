@@ -52,10 +52,19 @@ def _linear_values(model: Any) -> int:
     from torch import nn
     from transformers.pytorch_utils import Conv1D
 
-    kept = {id(m) for m in (model.get_output_embeddings(), model.get_input_embeddings()) if m}
+    kept = {id(module) for module in _word_tables(model)}
     weights = {
         id(module.weight): module.weight.numel()
         for module in model.modules()
         if isinstance(module, (nn.Linear, Conv1D)) and id(module) not in kept
     }
     return sum(weights.values())
+
+
+def _word_tables(model: Any) -> list[Any]:
+    """The input and output embeddings; none for a model that reads or writes no words."""
+    try:
+        both = (model.get_output_embeddings(), model.get_input_embeddings())
+    except (NotImplementedError, AttributeError):  # CLIP, Wav2Vec2, DETR: no single table
+        return []
+    return [module for module in both if module is not None]
