@@ -164,7 +164,14 @@ def _flags(what: str, before: Mapping[str, bool], after: Mapping[str, bool]) -> 
 
 
 def _hooks(module: torch.nn.Module) -> int:
-    return sum(len(getattr(module, name, None) or ()) for name in _HOOKS)
+    """Hooks that somebody set; transformers sets its own the first time it is asked for states."""
+    hooks = [hook for name in _HOOKS for hook in (getattr(module, name, None) or {}).values()]
+    return sum(not _is_of_a_library(hook) for hook in hooks)
+
+
+def _is_of_a_library(hook: Any) -> bool:
+    function = getattr(hook, "func", hook)
+    return str(getattr(function, "__module__", "")).startswith(("transformers.", "accelerate."))
 
 
 def _identity(tensor: torch.Tensor) -> TensorState:

