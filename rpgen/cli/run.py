@@ -10,6 +10,11 @@ if TYPE_CHECKING:
     from rpgen.run.request import RunRequest
 
 
+class RunEngine(StrEnum):
+    LOCAL = "local"
+    RAY = "ray"
+
+
 class RunWeights(StrEnum):
     AUTO = "auto"
     PRETRAINED = "pretrained"
@@ -58,6 +63,12 @@ def run(
         typer.Option(
             metavar="N|auto", help="So many workers side by side; without it, one for each GPU."
         ),
+    ] = None,
+    engine: Annotated[
+        RunEngine, typer.Option(help="Where the workers are: on this machine, or on Ray's.")
+    ] = RunEngine.LOCAL,
+    address: Annotated[
+        str | None, typer.Option(help="With --engine ray: the cluster's address.")
     ] = None,
     last_failed: Annotated[
         bool, typer.Option("--lf", help="Only tests that failed when they last ran.")
@@ -154,8 +165,12 @@ def run(
         memory_budget=_size(memory_budget),
         device_budget=_size(device_budget),
         workers=parse_workers(workers),
+        engine=engine.value,
+        address=address,
     )
     _check_paths(request, go_on)
+    if address and engine is not RunEngine.RAY:
+        raise UsageError("--address is that of a Ray cluster: add --engine ray")
     if host and not plan:
         raise UsageError("--host names the machine of a plan: add --plan")
     outputs = Outputs(json_report, junit_xml, html, markdown)

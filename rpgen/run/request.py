@@ -41,6 +41,7 @@ class RunRequest:
     device_budget: float | None = None
     workers: int | str | None = None
     engine: str = "local"
+    address: str | None = None
 
     def environment(self, given: Mapping[str, str] | None = None) -> dict[str, str]:
         """The environment of the worker: `given` (this process's) and what the options say."""
@@ -76,6 +77,7 @@ class RunRequest:
             "device_budget_mb": self.device_budget,
             "workers": self.workers,
             "engine": self.engine,
+            "address": self.address,
         }
 
     @classmethod

@@ -205,7 +205,8 @@ class Supervisor:
                 continue
             task = self._backlog.peek(slot.number)
             if task is not None:
-                self._start_worker(slot, task.needs_models)
+                with contextlib.suppress(LostWorkerError):  # others are left
+                    self._start_worker(slot, task.needs_models)
 
     def _start_worker(self, slot: Slot, import_models: bool, late_conftest: bool = False) -> None:
         self._started += 1

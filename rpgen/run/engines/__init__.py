@@ -15,6 +15,14 @@ def _local(request: RunRequest) -> Engine:
     return LocalEngine(divide(how_many(request.workers, here), here, environment))
 
 
-ENGINES: dict[str, Callable[[RunRequest], Engine]] = {"local": _local}
+def _ray(request: RunRequest) -> Engine:
+    """The machines of a Ray cluster."""
+    from rpgen.run.engines.on_ray import RayEngine
+
+    workers = request.workers if isinstance(request.workers, int) else None
+    return RayEngine(request.address, workers)
+
+
+ENGINES: dict[str, Callable[[RunRequest], Engine]] = {"local": _local, "ray": _ray}
 
 __all__ = ["ENGINES", "Engine", "LostWorkerError", "Slot", "WorkerHandle"]

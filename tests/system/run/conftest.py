@@ -50,8 +50,8 @@ class Ran:
 
     def processes(self) -> list[int]:
         """Processes of this run that are still there (Linux)."""
-        mark = f"RPGEN_WORKER={self.state.name}:".encode()
-        return [pid for pid, environment in environments() if mark in environment]
+        marks = [f"RPGEN_WORKER={self.state.name}{end}".encode() for end in ":@"]
+        return [pid for pid, given in environments() if any(mark in given for mark in marks)]
 
 
 def environments() -> Iterator[tuple[int, bytes]]:
