@@ -72,19 +72,23 @@ def findings(runs: Sequence[RunRecord]) -> tuple[Finding, ...]:
     if len(runs) < 2:
         return ()
     last = runs[-1]
-    found = [finding for file in last.files for finding in _of_file(file, last, runs[:-1])]
+    earlier: dict[str, list[_Earlier]] = {}
+    for run in runs[:-1]:
+        if run.host == last.host:
+            for file in run.files:
+                earlier.setdefault(file.path, []).append(_Earlier(run, file))
+    found = [
+        finding
+        for file in last.files
+        for finding in _of_file(
+            file, last, [each for each in earlier.get(file.path, ()) if each.file.is_like(file)]
+        )
+    ]
     order = list(Kind)
     return tuple(sorted(found, key=lambda finding: order.index(finding.kind)))
 
 
-def _of_file(file: FileRecord, last: RunRecord, before: Sequence[RunRecord]) -> Iterator[Finding]:
-    earlier = [
-        _Earlier(run, other)
-        for run in before
-        if run.host == last.host
-        for other in run.files
-        if other.is_like(file)
-    ]
+def _of_file(file: FileRecord, last: RunRecord, earlier: Sequence[_Earlier]) -> Iterator[Finding]:
     yield from _of_tests(file, last, earlier)
     good = [each for each in earlier if each.file.outcome not in BAD][-COMPARED:]
     if file.outcome in BAD or len(good) < ENOUGH:
