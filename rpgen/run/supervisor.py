@@ -6,9 +6,9 @@ the worker is gone, from its exit status. What is done about that is in `rescue`
 """
 
 import contextlib
-import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +16,10 @@ import rpgen
 from rpgen.errors import NothingRanError, UsageError, WorkerError
 from rpgen.run import events
 from rpgen.run.backlog import Backlog
-from rpgen.run.channel import Exit, RunFile, Settings
+from rpgen.run.channel import Exit, RunFile
 from rpgen.run.engines import Engine
 from rpgen.run.engines.interface import LostWorkerError, Slot
+from rpgen.run.enlist import settings_for
 from rpgen.run.interrupts import Interrupts
 from rpgen.run.keeper import kill_marked
 from rpgen.run.ledger import Ledger, Listener
@@ -160,7 +161,8 @@ class Supervisor:
                 run=self._folder.run, folder=str(Path.cwd()), options=self._request.to_dict()
             )
         )
-        self._start_worker(self._engine.slots()[0], self._needs_models)
+        with contextlib.suppress(LostWorkerError):  # another slot's will do
+            self._start_worker(self._engine.slots()[0], self._needs_models)
         jobs = self._jobs()
         self._plan(jobs, [job.task() for job in jobs])
         files = [
@@ -210,32 +212,24 @@ class Supervisor:
 
     def _start_worker(self, slot: Slot, import_models: bool, late_conftest: bool = False) -> None:
         self._started += 1
-        failures = self._ledger.bad() - self._bad_before
-        limit = self._request.maxfail
-        settings = Settings(
-            run=self._folder.run,
-            worker=self._started,
-            parent=os.getpid(),
-            journal=str(self._folder.journal),
-            log=str(self._folder.log_of(slot.number)),
-            stack=str(self._folder.stack(self._started)),
-            pytest_cache=str(self._folder.path / "pytest_cache"),
-            folders=self._folders,
-            keyword=self._request.keyword,
-            failures_left=max(1, limit - failures) if limit else 0,
-            cleanup_age=self._request.cleanup_age,
+        bad = self._ledger.bad() - self._bad_before if self._request.maxfail else 0
+        settings = replace(
+            settings_for(
+                self._started, slot.number, self._request, self._folder, self._folders, bad
+            ),
             import_models=import_models,
             late_conftest=late_conftest,
-            repeat=self._request.repeat,
-            reruns=self._request.reruns,
-            fail_on_leak=self._request.fail_on_leak,
         )
         handle = self._engine.start(settings, self._environment, slot)
         worker = Watched(
             self._started, handle, slot, handle.oom_kills(), late_conftest=late_conftest
         )
         self._crew[slot.number] = worker
-        self._ledger.append(events.WorkerStarted(worker=self._started, pid=handle.pid))
+        self._ledger.append(
+            events.WorkerStarted(
+                worker=self._started, pid=handle.pid, slot=slot.number, where=slot.name
+            )
+        )
 
     def _end_worker(self, worker: Watched, patience: float) -> None:
         """It is gone, or has nothing more to do."""
