@@ -20,6 +20,7 @@ class Measured:
     model: str
     findings: tuple[bench.Finding, ...]
     alarms: tuple[str, ...]
+    healthy_runs: int = HEALTHY_RUNS
 
 
 def section() -> str:
@@ -57,7 +58,7 @@ def written(measured: Iterable[Measured]) -> str:
     alone = [each for each in pairs if each.seen_without_a_second_load]
     guide = [each for each in pairs if each.guide_sees]
     alarms = [alarm for model in models for alarm in model.alarms]
-    runs = HEALTHY_RUNS * len(models)
+    runs = sum(model.healthy_runs for model in models)
     faults = sum(len(kind) for kind in bench.FAULTS.values())
     return "\n".join(
         [

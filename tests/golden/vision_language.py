@@ -27,7 +27,7 @@ HARDWARE_PREFERENCES = {
 CLEANUP_AGE_MINUTES = 0.5
 PRECISIONS = ("bf16", "fp16")
 INPUTS = ("text", "image")
-NEW_TOKENS = 8
+NEW_TOKENS = 4
 LAST_TOKENS = 4  # of the question, after the image
 
 
@@ -172,4 +172,4 @@ def main():
 if __name__ == "__main__":
     sys.exit(main())
 
-# rpgen:signature c0d584528878b4ef
+# rpgen:signature 8feed456d2a747be
