@@ -135,6 +135,10 @@ def _unseen(pairs: list[bench.Finding]) -> list[str]:
 
 
 UNSEEN_BECAUSE = {
+    "generation past its limit": (
+        "up to four task tokens may stand before Whisper's text, and three tokens too many hide"
+        " behind them"
+    ),
     "a mask of ones": (
         "Whisper's file encodes one transcript at a time, whose mask is one of ones anyway"
     ),
