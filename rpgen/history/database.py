@@ -1,6 +1,6 @@
 """The database of earlier runs, `history.sqlite` in the state folder.
 
-Two runs may end at once: each writes in one transaction and waits for the other. What is
+Two runs may end at once: a lock beside the file lets them in one after the other. What is
 torn, or is no history of ours, is set aside under another name, never trusted and never lost;
 what the journals still have is then read into a fresh one. A history of a later version is
 left as it is. `DataError` says why there is none to be had; no run fails for that.
@@ -59,12 +59,25 @@ class History:
         return self._do(lambda connection: frozenset(rows.finished_runs(connection)))
 
     def _do(self, work: Callable[[sqlite3.Connection], Result]) -> Result:
-        """Do it in one transaction; in a fresh file if this one is not ours."""
+        """Do it in one transaction; in a fresh file if this one is not ours.
+
+        Everything goes under one lock. SQLite's own would do for a file that stays, but it finds
+        its journal by name: whoever still has the file open that was just set aside takes the
+        journal of the fresh one for its own, and deletes it.
+        """
+        from filelock import FileLock, Timeout
+
         try:
-            try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            with FileLock(self.path.with_name(f".{NAME}.lock"), timeout=WAIT_SECONDS):
+                try:
+                    return self._in_transaction(work)
+                except _NotOursError as reason:
+                    self._set_aside(str(reason))
                 return self._in_transaction(work)
-            except _NotOursError:
-                return self._in_a_fresh_one(work)
+        except Timeout as error:
+            message = f"the history {self.path} is in use by another process that does not end"
+            raise DataError(message) from error
         except (_NotOursError, sqlite3.Error, OSError) as error:
             raise DataError(f"the history {self.path} can't be used: {error}") from error
 
@@ -83,7 +96,6 @@ class History:
 
     @contextlib.contextmanager
     def _opened(self) -> Iterator[sqlite3.Connection]:
-        self.path.parent.mkdir(parents=True, exist_ok=True)
         connection = sqlite3.connect(self.path, timeout=WAIT_SECONDS, isolation_level=None)
         try:
             connection.execute("PRAGMA foreign_keys = ON")
@@ -96,20 +108,6 @@ class History:
             raise _NotOursError(f"a value in it makes no sense: {error}") from error
         finally:
             connection.close()
-
-    def _in_a_fresh_one(self, work: Callable[[sqlite3.Connection], Result]) -> Result:
-        """Under a lock, and only if another run has not just made a fresh one."""
-        from filelock import FileLock, Timeout
-
-        try:
-            with FileLock(self.path.with_name(f".{NAME}.lock"), timeout=WAIT_SECONDS):
-                try:
-                    return self._in_transaction(work)
-                except _NotOursError as reason:
-                    self._set_aside(str(reason))
-                return self._in_transaction(work)
-        except Timeout as error:
-            raise OSError("another process is setting it aside and does not end") from error
 
     def _set_aside(self, reason: str) -> None:
         """Rename it with what SQLite keeps beside it."""
