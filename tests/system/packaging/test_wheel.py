@@ -36,10 +36,11 @@ def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_data_and_entry_points_are_in_it(wheel: Path) -> None:
     names = set(zipfile.ZipFile(wheel).namelist())
-    templates = {path.name for path in (ROOT / "templates").iterdir()}
+    templates = {path.name for path in (ROOT / "templates").glob("*.j2")}
     assert {f"rpgen/_shipped/templates/{name}" for name in templates} <= names
     assert "rpgen/_shipped/model_database.json" in names
     assert "rpgen/py.typed" in names
+    assert not [name for name in names if "__pycache__" in name]
     assert not [name for name in names if name.startswith(("tests/", "skills/", "benchmarks/"))]
     (entry_points,) = (name for name in names if name.endswith("entry_points.txt"))
     text = zipfile.ZipFile(wheel).read(entry_points).decode()
@@ -66,4 +67,5 @@ def test_it_generates_and_runs_from_any_folder(installed: Path, tmp_path: Path) 
     assert where == str(installed / "rpgen" / "_shipped" / "templates")
     run("-m", "rpgen", "generate", "--model", "bert-base-uncased")
     report = json.loads(run("-m", "rpgen", "run", "skills", "--json", "-"))
-    assert report["summary"]["passed"] == 6
+    assert report["exit_code"] == 0
+    assert report["summary"]["passed"] > 5
