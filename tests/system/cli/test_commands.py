@@ -132,7 +132,9 @@ def test_the_real_model_is_loaded_once_for_several_files(real: Path, tmp_path: P
     assert ran.returncode == 0, ran.stderr
     report = json.loads(ran.stdout)
     assert [file["weights"] for file in report["files"]] == ["pretrained"] * 3
-    assert report["summary"]["passed"] == 24
+    tests = source.count(b"    def test_")
+    assert tests > 8
+    assert report["summary"]["passed"] == 3 * tests
     assert report["summary"]["skipped"] == 0
     assert [file["load_seconds"] > 0 for file in report["files"]].count(True) == 1
     assert report["pool"]["cached_models"] == 1
