@@ -26,9 +26,9 @@ HARDWARE_PREFERENCES = {
 CLEANUP_AGE_MINUTES = 0.5
 PRECISIONS = ("bf16", "fp16")
 SENTENCES = [
-    "The old lighthouse had been dark for years, until one evening its lamp was lit.",
+    "One evening the lamp of the old lighthouse was lit.",
     "Rain again.",
-    "She sells fresh bread at the market every Saturday.",
+    "She sells fresh bread on Saturdays.",
 ]
 GAP, FILLED_WITH = "The capital of France is {mask}.", "Paris"
 
@@ -167,4 +167,4 @@ def main():
 if __name__ == "__main__":
     sys.exit(main())
 
-# rpgen:signature 050d26d365607f33
+# rpgen:signature 8e672a265094022a

@@ -5,7 +5,7 @@ from typing import Any
 import torch
 
 from rpgen.checks.level import require_room
-from rpgen.checks.model import _some
+from rpgen.checks.model import _some, all_finite
 from rpgen.checks.running import SEED, Inputs, device_of, on
 from rpgen.checks.tensors import named_tensors
 from rpgen.models.quiet import seeded
@@ -48,7 +48,7 @@ def _loss(outputs: Any) -> torch.Tensor:
 
 
 def _assert_finite(gradients: dict[str, torch.Tensor | None]) -> None:
-    broken = [n for n, g in gradients.items() if g is not None and not bool(g.isfinite().all())]
+    broken = [n for n, g in gradients.items() if g is not None and not all_finite(g)]
     if broken:
         raise AssertionError(f"NaN or infinity in the gradients of {_some(broken)}")
 

@@ -8,7 +8,7 @@ from rpgen.checks.compare import assert_different
 from rpgen.checks.outputs import main_output
 from rpgen.checks.running import Inputs, device_of, on, run
 
-_PLACES = 6
+_PLACES = 4
 """At most so many positions of a text are tried, from its first to its last."""
 
 

@@ -7,6 +7,7 @@ import torch
 
 _SHOWN = 5
 _PIECE = 2**18
+_SUMMED = (torch.float32, torch.bfloat16, torch.float16, torch.float64)
 
 
 def assert_whole(model: torch.nn.Module) -> None:
@@ -23,16 +24,23 @@ def assert_whole(model: torch.nn.Module) -> None:
     broken = [
         f"{name} ({int((~torch.isfinite(tensor)).sum())} of {tensor.numel()} values)"
         for name, tensor in _tensors(model)
-        if tensor.is_floating_point() and not _all_finite(tensor)
+        if tensor.is_floating_point() and not all_finite(tensor)
     ]
     if broken:
         raise AssertionError(f"NaN or infinity in the weights: {_some(broken)}")
     _assert_tied(model)
 
 
-def _all_finite(tensor: torch.Tensor) -> bool:
-    """A piece at a time: at once, the answer would take as much memory as the weights."""
-    pieces = tensor.detach().reshape(-1).split(_PIECE)
+def all_finite(tensor: torch.Tensor) -> bool:
+    """No NaN and no infinity: neither is lost in a sum, which is the quickest way to ask.
+
+    A sum may also overflow on its own. Then each value is looked at, a piece at a time: at
+    once, the answer would take as much memory as the weights.
+    """
+    values = tensor.detach()
+    if values.dtype in _SUMMED and bool(values.sum(dtype=torch.float32).isfinite()):
+        return True
+    pieces = values.reshape(-1).split(_PIECE)
     return all(bool(torch.isfinite(piece).all()) for piece in pieces)
 
 

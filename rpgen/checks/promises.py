@@ -15,10 +15,11 @@ _ATTENTIONS = ("attentions", "encoder_attentions", "decoder_attentions", "cross_
 def assert_promised_outputs(model: Any, inputs: Inputs) -> None:
     """Asked for hidden states, the model returns one a layer and one before; all of one shape.
 
-    Where attention is computed openly (eager), the weights of each layer are there too, and
-    each row of them is a distribution: not negative, with the sum 1.
+    Attention is computed openly (eager), so that the weights of each layer are there too; each
+    row of them is a distribution: not negative, with the sum 1.
     """
-    outputs = run(model, inputs, output_hidden_states=True)
+    with eager_attention(model):
+        outputs = run(model, inputs, output_hidden_states=True, output_attentions=True)
     assert_named_fields(outputs)
     assert_dtype(outputs, dtype_of(model))
     states = [name for name in _STATES if outputs.get(name) is not None]
@@ -26,7 +27,7 @@ def assert_promised_outputs(model: Any, inputs: Inputs) -> None:
         raise AssertionError("hidden states were asked for, and there are none")
     for name in states:
         _assert_states(outputs[name], name, _layers(model.config, name))
-    _assert_attentions(model, inputs)
+    _assert_attentions(model, outputs)
 
 
 def _assert_states(states: Any, name: str, layers: int | None) -> None:
@@ -44,9 +45,7 @@ def _assert_states(states: Any, name: str, layers: int | None) -> None:
     assert_finite({name: states})
 
 
-def _assert_attentions(model: Any, inputs: Inputs) -> None:
-    with eager_attention(model):
-        outputs = run(model, inputs, output_attentions=True)
+def _assert_attentions(model: Any, outputs: Any) -> None:
     for name in _ATTENTIONS:
         weights = outputs.get(name)
         layers = _layers(model.config, name)

@@ -27,9 +27,9 @@ CLEANUP_AGE_MINUTES = 0.5
 PRECISIONS = ("bf16", "fp16")
 NEW_TOKENS = 8
 PROMPTS = [
-    "The old lighthouse had been dark for years, until one evening its lamp was lit.",
+    "One evening the lamp of the old lighthouse was lit.",
     "Rain again.",
-    "She sells fresh bread at the market every Saturday.",
+    "She sells fresh bread on Saturdays.",
 ]
 LIKELIER = "The cat slept on the mat."
 SHUFFLED = "On cat the mat slept the."
@@ -194,4 +194,4 @@ def main():
 if __name__ == "__main__":
     sys.exit(main())
 
-# rpgen:signature ac243bbe868fa13f
+# rpgen:signature 0c60ad71f4064768

@@ -28,9 +28,9 @@ CLEANUP_AGE_MINUTES = 0.5
 PRECISIONS = ("bf16", "fp16")
 IMAGES = [example_image(seed=seed) for seed in range(2)]
 TEXTS = [
-    "The old lighthouse had been dark for years, until one evening its lamp was lit.",
+    "One evening the lamp of the old lighthouse was lit.",
     "Rain again.",
-    "She sells fresh bread at the market every Saturday.",
+    "She sells fresh bread on Saturdays.",
 ]
 
 
@@ -174,4 +174,4 @@ def main():
 if __name__ == "__main__":
     sys.exit(main())
 
-# rpgen:signature d635549ab16e7d54
+# rpgen:signature 98f0994042b0ce94

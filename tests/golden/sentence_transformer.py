@@ -27,9 +27,9 @@ HARDWARE_PREFERENCES = {
 CLEANUP_AGE_MINUTES = 0.5
 PRECISIONS = ("bf16", "fp16")
 SENTENCES = [
-    "The old lighthouse had been dark for years, until one evening its lamp was lit.",
+    "One evening the lamp of the old lighthouse was lit.",
     "Rain again.",
-    "She sells fresh bread at the market every Saturday.",
+    "She sells fresh bread on Saturdays.",
 ]
 POOLING = "mean"
 ALIKE = ("A man is eating a meal.", "Someone is having dinner.")
@@ -124,17 +124,14 @@ class TestName(unittest.TestCase):
         )
 
     def test_an_embedding_does_not_depend_on_the_batch(self):
-        """Padding is left out when the vectors of a sentence are pooled into one."""
+        """One vector of length 1 a sentence, without a trace of the others or of padding."""
         together = self.embed(SENTENCES)
-        for row, sentence in enumerate(SENTENCES):
-            alone = self.embed([sentence])[0]
-            checks.assert_close(together[row], alone, repr(sentence), self.model)
-
-    def test_embeddings_have_length_one(self):
-        embeddings = self.embed(SENTENCES)
-        checks.assert_shape(embeddings, (len(SENTENCES), None), "embeddings")
-        ones = torch.ones_like(embeddings[:, 0])
-        checks.assert_close(embeddings.norm(dim=-1), ones, "lengths", self.model)
+        checks.assert_shape(together, (len(SENTENCES), None), "embeddings")
+        ones = torch.ones_like(together[:, 0])
+        checks.assert_close(together.norm(dim=-1), ones, "lengths", self.model)
+        padded = min(range(len(SENTENCES)), key=lambda row: len(SENTENCES[row]))
+        alone = self.embed([SENTENCES[padded]])[0]
+        checks.assert_close(together[padded], alone, SENTENCES[padded], self.model)
 
     def test_pooling_is_that_of_the_checkpoint(self):
         """Where the model's files say how it pools, they say the same."""
@@ -190,4 +187,4 @@ def main():
 if __name__ == "__main__":
     sys.exit(main())
 
-# rpgen:signature 89d19d88c2a80a54
+# rpgen:signature 2a642e7e462c3e1a

@@ -27,9 +27,9 @@ CLEANUP_AGE_MINUTES = 0.5
 PRECISIONS = ("bf16",)
 NEW_TOKENS = 8
 SOURCES = [
-    "The old lighthouse had been dark for years, until one evening its lamp was lit.",
+    "One evening the lamp of the old lighthouse was lit.",
     "Rain again.",
-    "She sells fresh bread at the market every Saturday.",
+    "She sells fresh bread on Saturdays.",
 ]
 TARGETS = [
     "One evening the lamp of the old lighthouse was lit again.",
@@ -191,4 +191,4 @@ def main():
 if __name__ == "__main__":
     sys.exit(main())
 
-# rpgen:signature 49fb4211d312b865
+# rpgen:signature 62de7cd9f1f934f3
