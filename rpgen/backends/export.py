@@ -1,0 +1,204 @@
+"""A model as an ONNX file, made once and kept in the user's cache.
+
+<cache>/exports/<key>/model.onnx    with weights beyond 2 GB beside it
+<cache>/exports/<key>/made.json     written last: a folder without it is no export
+"""
+
+import hashlib
+import json
+import shutil
+import tempfile
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from rpgen.backends.base import BackendError, ModelIdentity
+from rpgen.backends.tracing import Sizes, recording, trace
+from rpgen.paths import user_cache_folder
+
+FORMAT = 1
+OPSET = 20
+MOST_BYTES = 8 * 2**30
+"""Of all exports together; those used longest ago go."""
+
+_MADE = "made.json"
+
+
+@dataclass(frozen=True)
+class ExportedModel:
+    """An ONNX file. `inputs` are those that the graph kept, `sizes` the axes of each input of
+    the call: None is a size that may change."""
+
+    path: Path
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+    sizes: Sizes
+    seconds: float
+    from_cache: bool
+
+
+def export(
+    call: Any,
+    inputs: Mapping[str, Any],
+    identity: ModelIdentity,
+    *,
+    static: bool = False,
+    cache: Path | None = None,
+) -> ExportedModel:
+    """The ONNX file of a flat call. `static` fixes every size at the example's.
+
+    Raises BackendError where torch can't write it.
+    """
+    folder = (cache or user_cache_folder()) / "exports"
+    place = folder / key_of(call, inputs, identity, static)
+    started = time.perf_counter()
+    found = _read(place, call)
+    if found is not None:
+        return replace(found, seconds=time.perf_counter() - started)
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder, prefix="making-") as making:
+        _write(Path(making), call, inputs, static)
+        _put(Path(making), place)
+    made = _read(place, call)
+    if made is None:
+        raise BackendError(f"the export in {place} can't be read back")
+    keep_within(folder, MOST_BYTES, keep=place)
+    return replace(made, seconds=time.perf_counter() - started, from_cache=False)
+
+
+def key_of(call: Any, inputs: Mapping[str, Any], identity: ModelIdentity, static: bool) -> str:
+    """What an export depends on: the model and its very weights, what goes in and comes out,
+    and the versions of what made it."""
+    import torch
+    import transformers
+
+    sizes = {
+        name: [str(each.dtype), list(each.shape) if static else _changing(each)]
+        for name, each in inputs.items()
+    }
+    facts = [
+        FORMAT,
+        OPSET,
+        torch.__version__,
+        transformers.__version__,
+        [identity.name, identity.revision, identity.weights, identity.dtype, identity.auto_class],
+        call.signature(),
+        sizes,
+        _configuration(call.model),
+        _digest_of_weights(call.model),
+    ]
+    return hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:32]
+
+
+def _changing(tensor: Any) -> list[int]:
+    """A size of 1 is recorded as such (it broadcasts), and what is no text has fixed sizes."""
+    text = not tensor.is_floating_point() and tensor.dim() <= 2
+    return [min(size, 2) for size in tensor.shape] if text else list(tensor.shape)
+
+
+def _configuration(model: Any) -> str:
+    config = getattr(model, "config", None)
+    return str(config.to_json_string(use_diff=False)) if config is not None else repr(type(model))
+
+
+def _digest_of_weights(model: Any) -> str:
+    """Of every parameter and buffer: a folder's files may have changed under its name."""
+    import torch
+
+    digest = hashlib.blake2b(digest_size=16)
+    for name, tensor in [*model.named_parameters(), *model.named_buffers()]:
+        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
+        data = tensor.detach().cpu().contiguous().reshape(-1)
+        if data.numel():
+            digest.update(memoryview(data.view(torch.uint8).numpy()))
+    return digest.hexdigest()
+
+
+def _write(folder: Path, call: Any, inputs: Mapping[str, Any], static: bool) -> None:
+    import torch
+
+    started = time.perf_counter()
+    traced = trace(call, inputs, static=static)
+    try:
+        with recording():
+            torch.onnx.export(
+                traced.module,
+                tuple(inputs.values()),
+                str(folder / "model.onnx"),
+                input_names=list(call.input_names),
+                output_names=list(call.output_names),
+                dynamic_axes=_axes(traced.sizes),
+                opset_version=OPSET,
+                dynamo=False,
+            )
+    except Exception as error:
+        if isinstance(error, MemoryError):
+            raise
+        raise BackendError(f"torch can't write this model as ONNX: {_line(error)}") from error
+    made = {
+        "sizes": {name: list(sizes) for name, sizes in traced.sizes.items()},
+        "outputs": list(call.output_names),
+        "seconds": round(time.perf_counter() - started, 3),
+        "files": {path.name: path.stat().st_size for path in sorted(folder.iterdir())},
+    }
+    (folder / _MADE).write_text(json.dumps(made), encoding="utf-8")
+
+
+def _axes(sizes: Sizes) -> dict[str, dict[int, str]]:
+    return {
+        name: {axis: f"{name}_{axis}" for axis, size in enumerate(each) if size is None}
+        for name, each in sizes.items()
+    }
+
+
+def _put(making: Path, place: Path) -> None:
+    """Into its place at once; who came first, in another process, has made the same."""
+    if place.exists():  # it could not be read
+        shutil.rmtree(place)
+    try:
+        making.rename(place)
+    except OSError:
+        if not place.exists():
+            raise
+        return
+    making.mkdir()  # for TemporaryDirectory, which removes it
+
+
+def _read(place: Path, call: Any) -> ExportedModel | None:
+    """None where there is no export, or its files aren't those that were written."""
+    try:
+        made = json.loads((place / _MADE).read_text(encoding="utf-8"))
+        whole = all((place / n).stat().st_size == size for n, size in made["files"].items())
+        sizes = {name: tuple(each) for name, each in made["sizes"].items()}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return None
+    if not whole or tuple(sizes) != call.input_names:
+        return None
+    (place / _MADE).touch()  # used just now
+    path = place / "model.onnx"
+    return ExportedModel(path, call.input_names, tuple(made["outputs"]), sizes, 0.0, True)
+
+
+def keep_within(folder: Path, most_bytes: int, keep: Path) -> None:
+    """Remove the exports that were used longest ago until the rest is small enough."""
+    found = []
+    for made in folder.glob(f"*/{_MADE}"):
+        try:
+            size = sum(path.stat().st_size for path in made.parent.iterdir())
+            found.append((made.stat().st_mtime, size, made.parent))
+        except OSError:  # another process removes it
+            continue
+    total = sum(size for _, size, _ in found)
+    for _, size, place in sorted(found, key=lambda each: each[0]):
+        if total <= most_bytes:
+            return
+        if place != keep:
+            shutil.rmtree(place, ignore_errors=True)
+            total -= size
+
+
+def _line(error: BaseException) -> str:
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__

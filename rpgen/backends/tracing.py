@@ -1,0 +1,110 @@
+"""A flat call recorded by torch, and which sizes of its inputs may change.
+
+A recording keeps whatever was computed from sizes in Python as a constant. So it is run once
+more with other sizes, and where that differs from the model itself every size is fixed.
+"""
+
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from rpgen.models.quiet import quiet_transformers, seeded
+
+Sizes = Mapping[str, tuple[int | None, ...]]
+
+
+@dataclass(frozen=True)
+class Traced:
+    """`sizes` has the axes of each input; None is one that may change."""
+
+    module: Any
+    sizes: Sizes
+
+
+def trace(call: Any, inputs: Mapping[str, Any], *, static: bool = False) -> Traced:
+    """Record a call with its example. `static`: every size is fixed."""
+    import torch
+
+    with recording():
+        module = torch.jit.trace(
+            call, tuple(inputs.values()), check_trace=False, strict=False
+        ).eval()
+        fixed = {name: tuple(each.shape) for name, each in inputs.items()}
+        others = None if static else other_sizes(inputs)
+        if others is None or not _agrees(module, call, others):
+            return Traced(module, fixed)
+    return Traced(module, free_sizes(inputs, others))
+
+
+@contextmanager
+def recording() -> Iterator[None]:
+    """In silence, without gradients, and with the random numbers afterwards as before."""
+    import torch
+
+    with quiet_transformers(), torch.no_grad(), seeded(0), warnings.catch_warnings(action="ignore"):
+        yield
+
+
+def other_sizes(inputs: Mapping[str, Any]) -> dict[str, Any] | None:
+    """The example with another batch and, of texts, another length; None where nothing can
+    change. Tokens that stand beside a cache keep their length: the cache is shortened."""
+    batch = next((len(each) for each in inputs.values() if each.dim() > 1), None)
+    if batch is None:
+        return None
+    past = next((t.shape[2] for name, t in inputs.items() if _grows(name)), 0)
+    return {
+        name: _other_length(name, _other_batch(each, batch), past) for name, each in inputs.items()
+    }
+
+
+def free_sizes(inputs: Mapping[str, Any], others: Mapping[str, Any]) -> Sizes:
+    """The sizes of the example, None where the other example differs."""
+    return {
+        name: tuple(
+            None if size != other else size
+            for size, other in zip(each.shape, others[name].shape, strict=True)
+        )
+        for name, each in inputs.items()
+    }
+
+
+def _grows(name: str) -> bool:
+    """The part of a cache that gets longer with every token."""
+    return name.startswith("past_key_values.") and ".cross." not in name
+
+
+def _other_batch(tensor: Any, batch: int) -> Any:
+    if tensor.dim() < 2 or len(tensor) != batch:
+        return tensor
+    return tensor[:1].clone() if batch > 1 else tensor.repeat(2, *[1] * (tensor.dim() - 1))
+
+
+def _other_length(name: str, tensor: Any, past: int) -> Any:
+    if _grows(name):
+        return tensor[:, :, 1:].clone() if past > 1 else tensor
+    if tensor.is_floating_point() or tensor.dim() > 2 or tensor.dim() == 0:
+        return tensor
+    length = tensor.shape[-1]
+    longer_than_the_cache = length > past if past else length > 1
+    return tensor[..., :-1].clone() if longer_than_the_cache else tensor
+
+
+def _agrees(module: Any, call: Any, inputs: Mapping[str, Any]) -> bool:
+    """Whether the recording gives for these inputs what the model gives."""
+    import torch
+
+    tensors = tuple(inputs.values())
+    try:
+        expected = call(*tensors)
+    except Exception:  # noqa: BLE001  the model itself refuses these sizes, in its own words
+        return False
+    try:
+        found = module(*tensors)
+    except RuntimeError:
+        return False
+    return all(
+        one.shape == other.shape and torch.allclose(one, other, rtol=1e-4, atol=1e-5)
+        for one, other in zip(found, expected, strict=True)
+    )

@@ -1,0 +1,58 @@
+"""What a device name can mean: a device of torch, or a backend that runs models itself.
+
+cpu, cuda:1, mps            torch, eager
+cpu+compile, cuda+compile   torch.compile with its own compiler
+openvino, openvino:GPU      OpenVINO on its device (CPU without one)
+openvino+compile            torch.compile with OpenVINO as the compiler
+onnxruntime:CUDAExecutionProvider, webgpu, webnn, wasm
+qualcomm                    ONNX Runtime with Qualcomm's provider
+"""
+
+import re
+from dataclasses import dataclass
+
+TORCH = ("cpu", "cuda", "rocm", "mps", "xpu")
+RUNTIMES = ("openvino", "onnxruntime", "webgpu", "webnn", "wasm")
+COMPILE = "+compile"
+_OTHER_NAMES = {
+    "gpu": "cuda",
+    "hip": "rocm",
+    "qualcomm": "onnxruntime:QNNExecutionProvider",
+}
+_TARGET = re.compile(r"([a-z]+)(?::([A-Za-z0-9][\w.,:-]{0,80}))?(\+compile)?")
+_COMPILED = (*TORCH, "openvino")
+_WITHOUT_DEVICES = ("wasm", "webgpu")
+
+
+@dataclass(frozen=True)
+class Target:
+    """A backend and, where it matters, which of its devices; `compiled` is torch.compile."""
+
+    backend: str
+    device: str | None = None
+    compiled: bool = False
+
+    def __str__(self) -> str:
+        named = self.backend if self.device is None else f"{self.backend}:{self.device}"
+        return named + COMPILE * self.compiled
+
+    @property
+    def eager_torch(self) -> bool:
+        """Whether torch itself computes there, step by step: nothing is to be prepared."""
+        return self.backend in TORCH and not self.compiled
+
+
+def parse_target(text: str) -> Target | None:
+    """The target that a name means, None where it means none (`auto`, `tpu`, a typing error)."""
+    plain = text.strip()
+    match = _TARGET.fullmatch(_OTHER_NAMES.get(plain, plain))
+    if match is None:
+        return None
+    backend = _OTHER_NAMES.get(match[1], match[1])
+    device, compiled = match[2], match[3] is not None
+    known = backend in TORCH or backend in RUNTIMES
+    numbered = backend not in TORCH or device is None or (device.isdigit() and len(device) < 4)
+    fits = numbered and not (device and backend in _WITHOUT_DEVICES)
+    if not (known and fits) or (compiled and backend not in _COMPILED):
+        return None
+    return Target(backend, device, compiled)

@@ -1,0 +1,133 @@
+"""What every backend has to keep. A test class derives from `BackendContract` and names its
+target; a backend that isn't here skips with its own reason, and with RPGEN_REQUIRE_DEVICE it
+fails."""
+
+import os
+from typing import Any, ClassVar
+
+import pytest
+import torch
+
+from rpgen.backends import backend_of
+from rpgen.backends.base import BackendError, ModelIdentity, Prepared, parse_target
+from rpgen.backends.call import flat_call
+from rpgen.models import Checkpoint
+
+SAME = 1e-4
+"""The largest difference to torch, relative to the spread of what torch gave."""
+
+IDS = torch.tensor([[5, 17, 33, 8, 21, 9, 40], [12, 7, 30, 2, 0, 0, 0]])
+
+
+def example(model: Any, batch: int = 2, length: int = 7) -> dict[str, torch.Tensor]:
+    """Two texts of different length, or two pictures, from fixed numbers."""
+    if model.main_input_name == "pixel_values":
+        size = model.config.image_size
+        values = torch.linspace(-1.0, 1.0, batch * 3 * size * size)
+        return {"pixel_values": values.sin().reshape(batch, 3, size, size)}
+    ids = IDS[:batch, :length]
+    return {"input_ids": ids, "attention_mask": (ids > 0).long()}
+
+
+def relative_difference(found: torch.Tensor, expected: torch.Tensor) -> float:
+    assert found.shape == expected.shape
+    spread = float(expected.double().std(unbiased=False)) or float(expected.double().abs().max())
+    return float((found.double() - expected.double()).abs().max()) / (spread or 1.0)
+
+
+class BackendContract:
+    """Derive, set `target`, and each of these holds."""
+
+    target: ClassVar[str]
+
+    @pytest.fixture
+    def here(self) -> None:
+        """Skips where the target can't be had."""
+        found = parse_target(self.target)
+        assert found is not None
+        evidence = backend_of(found).probe(found)
+        if not evidence.available and not evidence.software:
+            assert not os.environ.get("RPGEN_REQUIRE_DEVICE"), evidence.reason
+            pytest.skip(f"{evidence.reason}; {evidence.remedy}")
+
+    def prepared(self, model: Any, inputs: dict[str, torch.Tensor]) -> Prepared:
+        found = parse_target(self.target)
+        assert found is not None
+        identity = ModelIdentity(str(model.config.model_type), weights="tiny")
+        return backend_of(found).prepare(flat_call(model, inputs), inputs, found, identity)
+
+    @pytest.fixture(scope="class")
+    def bert(self) -> Any:
+        return Checkpoint("bert-base-uncased", "AutoModelForMaskedLM", "bert", "tiny").load_model()
+
+    @pytest.fixture(scope="class")
+    def vit(self) -> Any:
+        name, head = "google/vit-base-patch16-224", "AutoModelForImageClassification"
+        return Checkpoint(name, head, "vit", "tiny").load_model()
+
+    def test_a_probe_says_what_it_found(self) -> None:
+        found = parse_target(self.target)
+        assert found is not None
+        evidence = backend_of(found).probe(found)
+        assert evidence.reason
+        assert evidence.available or evidence.software or evidence.remedy
+
+    @pytest.mark.parametrize("kind", ["bert", "vit"])
+    def test_it_gives_what_torch_gives(
+        self, here: None, kind: str, request: pytest.FixtureRequest
+    ) -> None:
+        model = request.getfixturevalue(kind)
+        inputs = example(model)
+        prepared = self.prepared(model, inputs)
+        try:
+            found = prepared.run(inputs)
+        finally:
+            prepared.release()
+        with torch.inference_mode():
+            expected = model(**inputs).logits
+        assert list(found) == ["outputs.logits"]
+        assert found["outputs.logits"].device.type == "cpu"
+        assert relative_difference(found["outputs.logits"], expected) < SAME
+
+    def test_other_values_give_other_results(self, here: None, bert: Any) -> None:
+        """What was recorded is the model and not its result; inputs and outputs are not shared."""
+        inputs = example(bert)
+        prepared = self.prepared(bert, inputs)
+        other = {**inputs, "input_ids": (inputs["input_ids"] * 3 + 1) % 60}
+        try:
+            first = prepared.run(inputs)["outputs.logits"]
+            kept = first.clone()
+            second = prepared.run(other)["outputs.logits"]
+        finally:
+            prepared.release()
+        with torch.inference_mode():
+            expected = bert(**other).logits
+        assert torch.equal(first, kept)
+        assert relative_difference(second, expected) < SAME
+        assert relative_difference(second, kept) > 100 * SAME
+
+    def test_it_tells_what_computed(self, here: None, bert: Any) -> None:
+        inputs = example(bert)
+        prepared = self.prepared(bert, inputs)
+        try:
+            prepared.run(inputs)
+            told = prepared.describe()
+        finally:
+            prepared.release()
+        assert told.computed_by
+        assert told.device
+        assert told.precision == "f32"
+        assert told.runs == 1
+        assert told.prepare_seconds > 0
+        assert told.run_seconds is not None
+        assert told.run_seconds > 0
+        assert all(count >= 0 for count in told.nodes.values())
+        assert told.to_dict()["computed_by"] == told.computed_by
+
+    def test_released_is_released(self, here: None, bert: Any) -> None:
+        inputs = example(bert)
+        prepared = self.prepared(bert, inputs)
+        prepared.release()
+        prepared.release()
+        with pytest.raises(BackendError):
+            prepared.run(inputs)
