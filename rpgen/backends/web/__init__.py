@@ -1,0 +1,1 @@
+"""Models in a real browser: WebGPU, WebNN and wasm, through onnxruntime-web."""
