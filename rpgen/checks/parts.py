@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 
-from rpgen.checks.compare import assert_same
+from rpgen.checks.compare import assert_close, assert_same
 from rpgen.checks.tensors import named_tensors
 from rpgen.models.quiet import quiet_transformers
 
@@ -110,9 +110,14 @@ def assert_pads_and_truncates(tokenizer: Any, texts: Sequence[str]) -> None:
 def assert_reads_images(image_processor: Any, model: Any = None) -> None:
     """Red is in the first channel, dark is below bright, and values are small numbers.
 
-    With a model that takes one size only, the pictures come out in that size.
+    Each picture of a batch is its own. With a model that takes one size only, the pictures
+    come out in that size.
     """
-    pixels = {name: _pixels(image_processor, colour) for name, colour in _COLOURS.items()}
+    pixels = {name: _pixels(image_processor, [each]) for name, each in _COLOURS.items()}
+    together = _pixels(image_processor, list(_COLOURS.values()))
+    for row, name in zip(together, _COLOURS, strict=False):
+        if len(together) == len(_COLOURS) and row.shape == pixels[name].shape[1:]:
+            assert_close(row, pixels[name][0], f"the {name} picture in a batch")
     for channel, name in enumerate(("red", "green", "blue")):
         lit = [float((pixels[name] - pixels["black"])[0, c].mean()) for c in range(3)]
         if lit.index(max(lit)) != channel:
@@ -142,12 +147,14 @@ _COLOURS = {
 }
 
 
-def _pixels(image_processor: Any, colour: tuple[int, int, int]) -> torch.Tensor:
+def _pixels(image_processor: Any, colours: Sequence[tuple[int, int, int]]) -> torch.Tensor:
+    """(pictures, channels, height, width) of plain ones; the first piece of what is cut up."""
     from PIL import Image
 
-    picture = Image.new("RGB", (96, 64), colour)
-    found: torch.Tensor = image_processor(images=[picture], return_tensors="pt")["pixel_values"]
-    return found.reshape(1, -1, *found.shape[-3:])[:, 0].float()
+    pictures = [Image.new("RGB", (96, 64), colour) for colour in colours]
+    found: torch.Tensor = image_processor(images=pictures, return_tensors="pt")["pixel_values"]
+    rows = len(found) if found.dim() > 3 else 1
+    return found.reshape(rows, -1, *found.shape[-3:])[:, 0].float()
 
 
 def assert_reads_sounds(feature_extractor: Any, sounds: Sequence[Any]) -> None:

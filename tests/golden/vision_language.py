@@ -29,6 +29,11 @@ PRECISIONS = ("bf16", "fp16")
 INPUTS = ("text", "image")
 NEW_TOKENS = 4
 LAST_TOKENS = 4  # of the question, after the image
+TEXTS = [
+    "One evening the lamp of the old lighthouse was lit.",
+    "Rain again.",
+    "She sells fresh bread on Saturdays.",
+]
 
 
 class TestName(unittest.TestCase):
@@ -107,8 +112,9 @@ class TestName(unittest.TestCase):
         checks.assert_no_look_ahead(self.model, self.example(), last=LAST_TOKENS)
 
     def test_tokenizer_and_image_processor_fit_the_model(self):
-        """Ids have embeddings; red is red, dark is dark."""
+        """Ids have embeddings, padding is masked; red is red, dark is dark."""
         checks.assert_tokenizer_fits(self.processor.tokenizer, self.model)
+        checks.assert_pads_and_truncates(self.processor.tokenizer, TEXTS)
         checks.assert_reads_images(self.processor.image_processor)
 
     def test_processor_gives_what_a_second_load_gives(self):
@@ -172,4 +178,4 @@ def main():
 if __name__ == "__main__":
     sys.exit(main())
 
-# rpgen:signature 8feed456d2a747be
+# rpgen:signature b5ae08db2c5cd233
