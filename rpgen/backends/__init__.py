@@ -8,9 +8,9 @@ REGISTRY = {
     "torch": "rpgen.backends.on_torch:TorchBackend",
     "openvino": "rpgen.backends.openvino:OpenVinoBackend",
     "onnxruntime": "rpgen.backends.onnxruntime:OnnxRuntimeBackend",
-    "wasm": "rpgen.backends.web:WasmBackend",
-    "webgpu": "rpgen.backends.web:WebGpuBackend",
-    "webnn": "rpgen.backends.web:WebNnBackend",
+    "wasm": "rpgen.backends.web.backend:WasmBackend",
+    "webgpu": "rpgen.backends.web.backend:WebGpuBackend",
+    "webnn": "rpgen.backends.web.backend:WebNnBackend",
 }
 """Name to module and class, imported when it is asked for."""
 

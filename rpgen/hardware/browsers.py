@@ -1,7 +1,16 @@
-"""Which browser WebGPU and WebNN would run in, without starting it."""
+"""Which browser WebGPU, WebNN and wasm would run in, without starting it."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
+from rpgen.hardware.browser_files import (
+    CHROMIUM,
+    INSTALL,
+    RUNTIME,
+    has_own_browser,
+    installed,
+    web_folder,
+)
 from rpgen.hardware.packages import installed_versions
 from rpgen.hardware.surroundings import Surroundings
 
@@ -15,59 +24,95 @@ PROGRAMS = (
     "microsoft-edge",
 )
 INSTALL_DRIVER = 'pip install "rpgen[web]"'
-INSTALL_BROWSER = (
-    "install a Chromium: python -m playwright install chromium, or the system's package"
-)
 
 _MAC_APPLICATIONS = ("Google Chrome", "Chromium", "Microsoft Edge")
-_PLAYWRIGHT_FOLDERS = {
-    "Linux": ".cache/ms-playwright",
-    "Darwin": "Library/Caches/ms-playwright",
-    "Windows": "AppData/Local/ms-playwright",
-}
 
 
 @dataclass(frozen=True)
 class Browser:
-    """What there is to drive: `name` is the browser found, None without one."""
+    """What there is to drive: `name` is the browser that would be taken, None without one;
+    `runtime` the version of onnxruntime-web that is here."""
 
     name: str | None
+    runtime: str | None
     playwright: str | None
+    pinned: bool = True
+    asked_for: str | None = None
 
     @property
     def missing(self) -> tuple[str, str]:
         """(reason, remedy) for what is missing; empty where nothing is."""
-        remedies = []
-        absent = []
-        if self.name is None:
-            absent.append("no Chromium, Chrome or Edge found")
-            remedies.append(INSTALL_BROWSER)
+        absent, remedies = [], []
         if self.playwright is None:
             absent.append("playwright, which drives the browser, isn't installed")
-            remedies.insert(0, INSTALL_DRIVER)
-        return " and ".join(absent), "; ".join(remedies)
+            remedies.append(INSTALL_DRIVER)
+        if self.name is None and not self.pinned:
+            wrong = f"RPGEN_BROWSER names {self.asked_for}, which isn't there"
+            absent.append(wrong if self.asked_for else "no Chromium, Chrome or Edge found")
+            remedies.append("install one, or name one with RPGEN_BROWSER")
+        files = {f"Chromium {CHROMIUM.version}": self.name} if self.pinned else {}
+        files[f"{RUNTIME.name} {RUNTIME.version}"] = self.runtime
+        if unfetched := [name for name, found in files.items() if found is None]:
+            verb = "isn't" if len(unfetched) == 1 else "aren't"
+            absent.append(f"{' and '.join(unfetched)} {verb} installed")
+            remedies.append(INSTALL)
+        return "; ".join(absent), "; ".join(remedies)
 
 
 def find(here: Surroundings) -> Browser:
     playwright = installed_versions(["playwright"], here.search_path).get("playwright")
-    return Browser(browser_name(here), playwright)
+    folder = _folder(here)
+    runtime = folder and installed(RUNTIME, folder)
+    asked_for = here.env.get("RPGEN_BROWSER")
+    pinned = not asked_for and has_own_browser(here.system, here.machine)
+    version = RUNTIME.version if runtime else None
+    return Browser(browser_name(here), version, playwright, pinned, asked_for)
 
 
 def browser_name(here: Surroundings) -> str | None:
-    """The first browser at hand by the name of its program; costs a few look-ups of files."""
+    """The browser that would be taken: the one named, the pinned one, or the system's where
+    none is pinned for it. Costs a few look-ups of files."""
+    named = here.env.get("RPGEN_BROWSER")
+    if named:
+        return Path(named).name if here.exists(named) else None
+    if has_own_browser(here.system, here.machine):
+        folder = _folder(here)
+        found = folder and installed(CHROMIUM, folder)
+        return f"Chromium {CHROMIUM.version}" if found else None
+    program = system_program(here)
+    return Path(program).name if program else None
+
+
+def browser_stamp(here: Surroundings) -> str | None:
+    """What changes when a browser or what it needs comes or goes; None where nothing is here."""
+    found = find(here)
+    present = (found.name, found.runtime and f"{RUNTIME.name} {found.runtime}")
+    return ", ".join(each for each in present if each) or None
+
+
+def system_program(here: Surroundings) -> str | None:
+    """The first browser that the system has."""
     for name in PROGRAMS:
-        if here.which(name):
-            return name
-    if here.system == "Darwin":
-        for name in _MAC_APPLICATIONS:
-            if here.exists(f"Applications/{name}.app"):
-                return name
-    default = here.home / _PLAYWRIGHT_FOLDERS.get(here.system, ".cache/ms-playwright")
-    folder = here.env.get("PLAYWRIGHT_BROWSERS_PATH") or str(default)
-    fetched = here.names(folder, "chromium")
-    return f"playwright's {fetched[-1]}" if fetched else None
+        if found := here.which(name):
+            return found
+    for name in _MAC_APPLICATIONS if here.system == "Darwin" else ():
+        program = f"/Applications/{name}.app/Contents/MacOS/{name}"
+        if here.exists(program):
+            return program
+    return None
 
 
 def gpu_is_here(here: Surroundings) -> bool:
     """Whether a browser could find a GPU: a render node, or a system that always has one."""
     return here.system != "Linux" or bool(here.names("dev/dri", "renderD"))
+
+
+def _folder(here: Surroundings) -> Path | None:
+    """Where the files are kept; None without platformdirs, which says where that would be."""
+    named = here.env.get("RPGEN_CACHE_DIR")
+    if named:
+        return Path(named) / "web"
+    try:
+        return web_folder()
+    except ModuleNotFoundError:
+        return None

@@ -9,7 +9,7 @@ import os
 import platform
 from pathlib import Path
 
-from rpgen.hardware.browsers import browser_name
+from rpgen.hardware.browsers import browser_stamp
 from rpgen.hardware.packages import installed_versions, torch_build
 from rpgen.hardware.surroundings import Surroundings
 from rpgen.hardware.types import HostIdentity
@@ -73,7 +73,7 @@ def _drivers(here: Surroundings) -> dict[str, str]:
         "rocm": here.text(f"{_rocm_home(here)}/.info/version"),
         "macos": platform.mac_ver()[0] if here.system == "Darwin" else None,
         "nodes": ",".join(name for folder, start in _NODES for name in here.names(folder, start)),
-        "browser": browser_name(here),
+        "browser": browser_stamp(here),
     }
     return {name: value for name, value in found.items() if value}
 

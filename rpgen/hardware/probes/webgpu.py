@@ -9,12 +9,13 @@ from rpgen.hardware.types import Backend, BackendReport, Evidence, State, Step
 def probe(here: Surroundings) -> BackendReport:
     browser = browsers.find(here)
     reason, remedy = browser.missing
-    facts = {"browser": browser.name, "playwright": browser.playwright}
-    evidence = [
-        Evidence(
-            Step.LIBRARY, not reason, reason or f"{browser.name}, playwright {browser.playwright}"
-        )
-    ]
+    facts = {
+        "browser": browser.name,
+        "onnxruntime_web": browser.runtime,
+        "playwright": browser.playwright,
+    }
+    found = f"{browser.name}, onnxruntime-web {browser.runtime}, playwright {browser.playwright}"
+    evidence = [Evidence(Step.LIBRARY, not reason, reason or found)]
     if reason:
         verdict = absent if browser.name is None else unusable
         return verdict(Backend.WEBGPU, reason, remedy, evidence, facts=facts)

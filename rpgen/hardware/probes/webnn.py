@@ -11,12 +11,13 @@ _BUILD = "whether this browser was built with WebNN shows only when it runs"
 def probe(here: Surroundings) -> BackendReport:
     browser = browsers.find(here)
     reason, remedy = browser.missing
-    facts = {"browser": browser.name, "playwright": browser.playwright}
-    evidence = [
-        Evidence(
-            Step.LIBRARY, not reason, reason or f"{browser.name}, playwright {browser.playwright}"
-        )
-    ]
+    facts = {
+        "browser": browser.name,
+        "onnxruntime_web": browser.runtime,
+        "playwright": browser.playwright,
+    }
+    found = f"{browser.name}, onnxruntime-web {browser.runtime}, playwright {browser.playwright}"
+    evidence = [Evidence(Step.LIBRARY, not reason, reason or found)]
     if reason:
         verdict = absent if browser.name is None else unusable
         return verdict(Backend.WEBNN, reason, remedy, evidence, facts=facts)

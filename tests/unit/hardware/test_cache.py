@@ -120,7 +120,8 @@ def test_identity_of_a_machine_follows_driver_and_torch(machine):
     machine.file("dev/nvidia0")
     with_gpu = host_identity(machine.here)
     assert with_gpu != with_build
-    machine.programs["chromium"] = ""
+    machine.env["RPGEN_BROWSER"] = "/opt/chrome"
+    machine.file("opt/chrome")
     assert host_identity(machine.here) != with_gpu
 
 

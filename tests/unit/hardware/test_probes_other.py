@@ -1,9 +1,11 @@
 """ROCm, MPS, XPU, TPU, OpenVINO, ONNX Runtime, the browser's two, and Qualcomm."""
 
 import json
+import shutil
 
 import pytest
 
+from rpgen.hardware.browser_files import CHROMIUM, INSTALLED, RUNTIME
 from rpgen.hardware.pci import AMD, GOOGLE, INTEL
 from rpgen.hardware.probes import (
     PROBES,
@@ -197,21 +199,47 @@ def test_onnxruntime_lists_its_providers(machine):
     assert report.facts["packages"] == {"onnxruntime-gpu": "1.32.0"}
 
 
-def test_a_browser_without_its_driver_and_a_driver_without_a_browser(machine):
-    machine.programs["chromium"] = ""
-    report = webgpu.probe(machine.here)
-    assert report.state is State.UNUSABLE
-    assert 'pip install "rpgen[web]"' in report.remedy
-    machine.programs.clear()
+def installed(folder, *packages):
+    """Folders as the installation leaves them, in a cache."""
+    for package in packages:
+        place = folder / "web" / package.folder_name
+        place.mkdir(parents=True)
+        (place / "file").write_text("1234")
+        made = {"integrity": package.integrity, "files": {"file": 4}}
+        (place / INSTALLED).write_text(json.dumps(made))
+
+
+@pytest.fixture
+def cache(machine, tmp_path):
+    machine.env["RPGEN_CACHE_DIR"] = str(tmp_path / "cache")
+    return tmp_path / "cache"
+
+
+def test_a_browser_without_its_driver_and_a_driver_without_a_browser(machine, cache):
     machine.package("playwright", "1.65.2")
     report = webgpu.probe(machine.here)
     assert report.state is State.ABSENT
-    assert "playwright install chromium" in report.remedy
-    assert "rpgen[web]" not in report.remedy
+    assert report.reason == "Chromium 153.0.0 and onnxruntime-web 1.30.0 aren't installed"
+    assert report.remedy == "rpgen detect --install-browser"
+    installed(cache, CHROMIUM, RUNTIME)
+    shutil.rmtree(machine.packages / "playwright-1.65.2.dist-info")
+    report = webgpu.probe(machine.here)
+    assert report.state is State.UNUSABLE
+    assert report.remedy == 'pip install "rpgen[web]"'
 
 
-def test_without_a_gpu_the_browsers_adapters_are_software_and_not_available(machine):
-    machine.programs["chromium"] = ""
+def test_files_that_are_torn_are_not_installed(machine, cache):
+    machine.package("playwright", "1.65.2")
+    installed(cache, CHROMIUM, RUNTIME)
+    assert webnn.probe(machine.here).state is State.SOFTWARE
+    (cache / "web" / RUNTIME.folder_name / "file").write_text("12")
+    report = webnn.probe(machine.here)
+    assert report.state is not State.SOFTWARE
+    assert report.reason == "onnxruntime-web 1.30.0 isn't installed"
+
+
+def test_without_a_gpu_the_browsers_adapters_are_software_and_not_available(machine, cache):
+    installed(cache, CHROMIUM, RUNTIME)
     machine.package("playwright", "1.65.2")
     for probe in (webgpu.probe, webnn.probe):
         report = probe(machine.here)
@@ -220,8 +248,8 @@ def test_without_a_gpu_the_browsers_adapters_are_software_and_not_available(mach
         assert report.reason
 
 
-def test_webgpu_with_a_gpu(machine):
-    machine.programs["chromium"] = ""
+def test_webgpu_with_a_gpu(machine, cache):
+    installed(cache, CHROMIUM, RUNTIME)
     machine.package("playwright", "1.65.2")
     machine.file("dev/dri/renderD128")
     report = webgpu.probe(machine.here)
@@ -229,11 +257,26 @@ def test_webgpu_with_a_gpu(machine):
     assert any(seen.found is None for seen in report.evidence), "the adapter is not known yet"
 
 
-def test_a_browser_that_playwright_fetched(machine):
+def test_where_no_browser_is_pinned_the_systems_has_to_do(machine, cache):
+    machine.system, machine.machine = "Darwin", "arm64"
     machine.package("playwright", "1.65.2")
-    machine.env["PLAYWRIGHT_BROWSERS_PATH"] = "/browsers"
-    machine.file("browsers/chromium-1187/INSTALLATION_COMPLETE")
-    assert webgpu.probe(machine.here).facts["browser"] == "playwright's chromium-1187"
+    report = webgpu.probe(machine.here)
+    assert "no Chromium, Chrome or Edge found" in report.reason
+    machine.file("Applications/Google Chrome.app/Contents/MacOS/Google Chrome")
+    report = webgpu.probe(machine.here)
+    assert report.facts["browser"] == "Google Chrome"
+    assert report.reason == "onnxruntime-web 1.30.0 isn't installed"
+    installed(cache, RUNTIME)
+    assert webgpu.probe(machine.here).state is State.AVAILABLE
+
+
+def test_the_browser_that_was_named_is_taken(machine, cache):
+    machine.package("playwright", "1.65.2")
+    installed(cache, CHROMIUM, RUNTIME)
+    machine.env["RPGEN_BROWSER"] = "/opt/mine/chrome"
+    assert "/opt/mine/chrome, which isn't there" in webgpu.probe(machine.here).reason
+    machine.file("opt/mine/chrome")
+    assert webgpu.probe(machine.here).facts["browser"] == "chrome"
 
 
 def test_qualcomm_needs_the_device_too(machine):

@@ -1,0 +1,262 @@
+"""WebGPU, WebNN and wasm as backends: the exported model in onnxruntime-web.
+
+| provider | what is asked of it | what would be a fallback |
+|---|---|---|
+| wasm | nothing | there is nothing below it |
+| WebGPU | an adapter | products of matrices or convolutions left to the processor |
+| WebNN | strict: no node of the graph may stay outside | it raises |
+
+Each session gets one provider: where that has no adapter or context, the runtime raises.
+"""
+
+import os
+import platform
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from rpgen.backends.base import BackendError, Description, Evidence, ModelIdentity, Prepared, Target
+from rpgen.backends.export import ExportedModel, export
+from rpgen.backends.prepared import PreparedModel, arrays, tensor
+from rpgen.backends.web.browser import Live, SharedBrowser, shared_browser
+from rpgen.backends.web.placement import Placed, placed
+from rpgen.backends.web.program import Missing, find_program
+from rpgen.backends.web.session import Opened, PageSession, Provider
+from rpgen.hardware.browser_files import RUNTIME
+
+MOST_MODEL_BYTES = 2 * 2**30 - 1
+SOFTWARE = "RPGEN_SOFTWARE_ADAPTERS"
+"""Set to 1, it lets a software adapter count as available."""
+
+_RUNTIME = f"{RUNTIME.name} {RUNTIME.version}"
+
+
+class WebBackend(ABC):
+    """Derive for each provider. Without `browser` it is the one that the process shares."""
+
+    name: str
+    dynamic: bool
+
+    def __init__(self, browser: SharedBrowser | None = None) -> None:
+        self._browser = browser
+
+    def probe(self, target: Target) -> Evidence:
+        """Starts the browser, and asks it."""
+        if self._browser is None and isinstance(found := find_program(), Missing):
+            return Evidence(False, found.reason, found.remedy)
+        refusal = self._refuses(target)
+        if refusal is not None:
+            return refusal
+        try:
+            return self._shared().do(lambda live: self._ask(live, target))
+        except BackendError as error:
+            return Evidence(False, str(error), "see that the browser can be started here")
+
+    def prepare(
+        self, model: Any, inputs: Mapping[str, Any], target: Target, identity: ModelIdentity
+    ) -> Prepared:
+        exported = export(model, inputs, identity, static=not self.dynamic)
+        _must_fit(exported)
+        session = PageSession(self._shared(), self._provider(target), exported.path)
+        try:
+            return self._described(session, exported, target)
+        except BaseException:
+            session.release()
+            raise
+
+    def _described(self, session: PageSession, exported: ExportedModel, target: Target) -> Prepared:
+        where = placed(session.opened.placements)
+        self._must_compute(where)
+        made = "read from the cache" if exported.from_cache else "made"
+        loaded = session.opened.seconds
+        described = Description(
+            computed_by=f"{_RUNTIME}, {self.name}, in Chromium {session.opened.version}",
+            device="CPU",
+            precision="f32",
+            nodes=where.nodes,
+            prepare_seconds=round(exported.seconds + loaded, 3),
+            notes=(
+                f"ONNX file {made} in {exported.seconds:.2f} s, loaded in {loaded:.2f} s",
+                *self._notes(session.opened, where),
+            ),
+        )
+        return _OnPage(self._labelled(described, target), session, exported.outputs)
+
+    def _shared(self) -> SharedBrowser:
+        return self._browser or shared_browser()
+
+    def _refuses(self, target: Target) -> Evidence | None:
+        """Why a target can't be had whatever the browser says; None where it may."""
+        return None
+
+    def _labelled(self, described: Description, target: Target) -> Description:
+        """With what is known of the device."""
+        return described
+
+    def _notes(self, opened: Opened, where: Placed) -> tuple[str, ...]:
+        return ()
+
+    @abstractmethod
+    def _must_compute(self, where: Placed) -> None:
+        """Raise BackendError where something of weight was left to another provider."""
+
+    @abstractmethod
+    def _ask(self, live: Live, target: Target) -> Evidence: ...
+
+    @abstractmethod
+    def _provider(self, target: Target) -> Provider: ...
+
+
+class WasmBackend(WebBackend):
+    """The processor, in the browser's sandbox."""
+
+    name = "wasm"
+    dynamic = True
+
+    def _ask(self, live: Live, target: Target) -> Evidence:
+        live.page("probe")
+        live.close_page("probe")
+        reason = f"{_RUNTIME} loaded in Chromium {live.version}"
+        return Evidence(True, reason, details={"browser": live.version})
+
+    def _provider(self, target: Target) -> Provider:
+        return Provider("wasm", {"name": "wasm"})
+
+    def _notes(self, opened: Opened, where: Placed) -> tuple[str, ...]:
+        return (f"{opened.threads} thread{'s' * (opened.threads != 1)}",)
+
+    def _must_compute(self, where: Placed) -> None:
+        """There is nothing below it that could."""
+
+
+class WebGpuBackend(WebBackend):
+    """Whatever adapter the browser gives; an adapter in software is told from a real one."""
+
+    name = "webgpu"
+    dynamic = True
+
+    def _ask(self, live: Live, target: Target) -> Evidence:
+        found = _adapter(live)
+        if "missing" in found:
+            remedy = "needs a GPU that the browser may use, and its driver"
+            return Evidence(False, str(found["missing"]), remedy)
+        name, software = _name_of(found), bool(found["isFallbackAdapter"])
+        details = {"adapter": name, "browser": live.version}
+        if not software:
+            return Evidence(True, f"WebGPU adapter {name}", details=details)
+        asked_for = os.environ.get(SOFTWARE) == "1"
+        return Evidence(
+            asked_for,
+            f"the only WebGPU adapter is {name}, which is software",
+            None if asked_for else f"{SOFTWARE}=1 takes it; a real one needs a GPU and its driver",
+            software=True,
+            details=details,
+        )
+
+    def _provider(self, target: Target) -> Provider:
+        return Provider("webgpu", {"name": "webgpu"})
+
+    def _labelled(self, described: Description, target: Target) -> Description:
+        found = self._shared().do(_adapter)
+        if "missing" in found:
+            raise BackendError(str(found["missing"]))
+        software = bool(found["isFallbackAdapter"])
+        device = f"{_name_of(found)}{' (software)' if software else ''}"
+        return replace(described, device=device, software=software)
+
+    def _must_compute(self, where: Placed) -> None:
+        if not where.nodes.get("WebGpu"):
+            others = ", ".join(f"{count} nodes on {name}" for name, count in where.nodes.items())
+            raise BackendError(f"WebGPU was asked for and computes nothing: {others}")
+        heavy = where.heavy_on_cpu
+        if heavy:
+            raise BackendError(
+                f"WebGPU was asked for, but {', '.join(heavy)} of this model would fall back to "
+                f"the processor"
+            )
+
+
+class WebNnBackend(WebBackend):
+    """On Linux and without an accelerator it computes on the processor, whatever is asked for."""
+
+    name = "webnn"
+    dynamic = False
+
+    def _refuses(self, target: Target) -> Evidence | None:
+        asked = _device_type(target)
+        if asked == "cpu" or (asked in ("gpu", "npu") and platform.system() != "Linux"):
+            return None
+        if asked in ("gpu", "npu"):
+            reason = f"on Linux WebNN computes on the processor, also where {asked} is asked for"
+            return Evidence(False, reason, "ask for webnn, which says so")
+        return Evidence(False, f"WebNN has no device type {asked}", "it has cpu, gpu and npu")
+
+    def _ask(self, live: Live, target: Target) -> Evidence:
+        page = live.page("webnn")
+        asked = _device_type(target)
+        found = page.content.evaluate("kind => rpgen.machineLearning(kind)", asked)
+        if "missing" in found:
+            remedy = "take the browser of rpgen detect --install-browser: it is built with WebNN"
+            return Evidence(False, str(found["missing"]), remedy)
+        reason = f"WebNN gave a context for {asked} in Chromium {live.version}"
+        return Evidence(True, reason, details={"browser": live.version, "device_type": asked})
+
+    def _provider(self, target: Target) -> Provider:
+        strict = {"extra": {"session": {"disable_cpu_ep_fallback": "1"}}}
+        return Provider("webnn", {"name": "webnn", "deviceType": _device_type(target)}, strict)
+
+    def _labelled(self, described: Description, target: Target) -> Description:
+        return replace(described, device=_device_type(target).upper())
+
+    def _notes(self, opened: Opened, where: Placed) -> tuple[str, ...]:
+        parts = "" if where.parts is None else f", the graph in {where.parts} part"
+        return (f"WebNN computes on the processor{parts}{'s' * ((where.parts or 1) != 1)}",)
+
+    def _must_compute(self, where: Placed) -> None:
+        others = {name: count for name, count in where.nodes.items() if name != "WebNN"}
+        if others:
+            raise BackendError(f"WebNN was asked for, but others would compute: {others}")
+
+
+class _OnPage(PreparedModel):
+    def __init__(
+        self, described: Description, session: PageSession, outputs: tuple[str, ...]
+    ) -> None:
+        super().__init__(described)
+        self._session = session
+        self._outputs = outputs
+
+    def _compute(self, inputs: Mapping[str, Any]) -> Mapping[str, Any]:
+        try:
+            found = self._session.run(arrays(inputs, tuple(self._session.opened.inputs)))
+        except BackendError as error:
+            raise BackendError(f"{self._described.computed_by}: {error}") from error
+        return {name: tensor(found[name]) for name in self._outputs}
+
+    def _free(self) -> None:
+        self._session.release()
+
+
+def _adapter(live: Live) -> dict[str, Any]:
+    found: dict[str, Any] = live.page("webgpu").content.evaluate("() => rpgen.adapter()")
+    return found
+
+
+def _name_of(adapter: Mapping[str, Any]) -> str:
+    words = (adapter.get(each) for each in ("vendor", "architecture", "device", "description"))
+    return " ".join(str(word) for word in words if word) or "without a name"
+
+
+def _device_type(target: Target) -> str:
+    return (target.device or "cpu").lower()
+
+
+def _must_fit(exported: ExportedModel) -> None:
+    """A page gets a model as one array; weights that lie beside the file don't come along."""
+    beside = [path for path in exported.path.parent.iterdir() if path.suffix != ".json"]
+    total = sum(path.stat().st_size for path in beside)
+    if total > MOST_MODEL_BYTES:
+        raise BackendError(
+            f"the model is {total / 2**30:.1f} GB as ONNX, and a page takes no more than 2 GB"
+        )

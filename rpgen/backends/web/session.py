@@ -1,0 +1,137 @@
+"""One model in a page: one execution provider, opened again where its browser died."""
+
+import itertools
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rpgen.backends.base import BackendError
+from rpgen.backends.web.browser import Live, SharedBrowser
+from rpgen.backends.web.wire import WireError, decode, encode
+
+if TYPE_CHECKING:
+    import numpy as np
+
+_numbers = itertools.count(1)
+_LOST = re.compile(r"\b(lost|aborted|destroyed|crashed)\b", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class Provider:
+    """An execution provider of onnxruntime-web: its name there, and how a session asks for it."""
+
+    name: str
+    asked: Mapping[str, Any]
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def page(self) -> str:
+        """Sessions of one provider share a page, and with it the compiled runtime."""
+        return self.name
+
+
+@dataclass(frozen=True)
+class Opened:
+    """What a page told when it had made a session. `page` is the number of that page."""
+
+    page: int
+    version: str
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+    placements: tuple[Mapping[str, Any], ...]
+    seconds: float
+    threads: int
+
+
+class PageSession:
+    """Made open. `run` opens it again in a fresh browser where the one it was in is gone."""
+
+    def __init__(self, browser: SharedBrowser, provider: Provider, model: Path) -> None:
+        self._browser, self._provider, self._model = browser, provider, model
+        self._id = f"session-{next(_numbers)}"
+        self.opened = browser.do(self._open)
+
+    def run(self, arrays: "Mapping[str, np.ndarray[Any, Any]]") -> "dict[str, Any]":
+        """Raises BackendError; what the browser lost with that, the next run opens again."""
+        try:
+            content = encode({name: arrays[name] for name in self.opened.inputs})
+        except WireError as error:
+            raise BackendError(str(error)) from error
+        try:
+            return decode(self._browser.do(lambda live: self._run(live, content)))
+        except WireError as error:
+            raise BackendError(f"the page's answer: {error}") from error
+
+    def release(self) -> None:
+        """Its page closes with its last session. What is gone already needs no releasing."""
+        self._browser.do(self._release)
+
+    def _open(self, live: Live) -> Opened:
+        name = live.server.offer(self._model)
+        request = {
+            "id": self._id,
+            "model": live.server.address(name),
+            "provider": dict(self._provider.asked),
+            "options": dict(self._provider.options),
+        }
+        try:
+            told = _ask(live, self._provider.page, "prepare", request)
+            page = live.page(self._provider.page).number
+        finally:
+            live.server.withdraw(name)
+        return Opened(
+            page=page,
+            version=live.version,
+            inputs=tuple(told["inputs"]),
+            outputs=tuple(told["outputs"]),
+            placements=tuple(told["placements"]),
+            seconds=float(told["fetchSeconds"]) + float(told["createSeconds"]),
+            threads=int(told["threads"]),
+        )
+
+    def _run(self, live: Live, content: bytes) -> bytes:
+        if not live.has(self._provider.page, self.opened.page):
+            self.opened = self._open(live)
+        inputs, outputs = live.server.give(content), live.server.expect()
+        request = {
+            "id": self._id,
+            "inputs": live.server.address(inputs),
+            "outputs": live.server.address(outputs),
+        }
+        try:
+            _ask(live, self._provider.page, "run", request)
+            answer = live.server.taken(outputs)
+        finally:
+            live.server.withdraw(inputs, outputs)
+        if answer is None:
+            raise BackendError("the page sent no outputs")
+        return answer
+
+    def _release(self, live: Live) -> None:
+        if not live.has(self._provider.page, self.opened.page):
+            return
+        told = _ask(live, self._provider.page, "release", {"id": self._id})
+        if told["left"] == 0:
+            live.close_page(self._provider.page)
+
+
+def _ask(live: Live, page: str, function: str, request: Mapping[str, Any]) -> dict[str, Any]:
+    """Call a function of the page. Where it fails the page is closed, for what a failure leaves
+    of a page is not worth a second try; where a device or context was lost, so is the browser."""
+    from playwright.sync_api import Error
+
+    try:
+        told: dict[str, Any] = live.page(page).content.evaluate(
+            "([name, request]) => rpgen[name](request)", [function, dict(request)]
+        )
+    except Error:
+        live.pages.pop(page, None)
+        raise
+    if "error" in told:
+        message = " ".join(str(told["error"]).split())[:500]
+        live.close_page(page)
+        live.spoiled = _LOST.search(message) is not None
+        raise BackendError(message)
+    return told
