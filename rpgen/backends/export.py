@@ -85,6 +85,7 @@ def key_of(call: Any, inputs: Mapping[str, Any], identity: ModelIdentity, static
         transformers.__version__,
         [identity.name, identity.revision, identity.weights, identity.dtype, identity.auto_class],
         call.signature(),
+        static,
         sizes,
         _configuration(call.model),
         _digest_of_weights(call.model),
