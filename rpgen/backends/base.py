@@ -70,7 +70,13 @@ class Description:
 
 
 class Prepared(Protocol):
-    """A model ready to run on a target."""
+    """A model ready to run on a target.
+
+    `sizes` has the axes of each input, None for one that may change; None for all means that
+    inputs have to be as large as the example was.
+    """
+
+    sizes: Mapping[str, tuple[int | None, ...]] | None
 
     def run(self, inputs: Mapping[str, Any]) -> Mapping[str, Any]:
         """Tensors by name to tensors by name, on the CPU; the outputs are the caller's own.
@@ -90,8 +96,6 @@ class Backend(Protocol):
     """A kind of place where models run."""
 
     name: str
-    dynamic: bool
-    """Whether one preparation serves inputs of other sizes, where the model allows it."""
 
     def probe(self, target: Target) -> Evidence: ...
 

@@ -23,6 +23,7 @@ class FlatCall(Protocol):
     reference: Mapping[str, Any]
     output: Structure
     model: Any
+    input_ranks: Mapping[str, int]
 
     def __call__(self, *tensors: Any) -> tuple[Any, ...]: ...
 
@@ -44,6 +45,7 @@ def flat_call(model: Any, inputs: Mapping[str, Any]) -> FlatCall:
         returned = model(**given)
     reference, output = take_apart(returned, "outputs")
     call: FlatCall = _class()(model, tuple(tensors), taken, tuple(reference), output)
+    call.input_ranks = {name: each.dim() for name, each in tensors.items()}
     call.reference = {name: each.detach().clone() for name, each in reference.items()}
     return call
 

@@ -1,0 +1,5 @@
+from tests.torch.backends.contract import BackendContract
+
+
+class TestOnnxRuntime(BackendContract):
+    target = "onnxruntime"

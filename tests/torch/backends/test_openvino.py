@@ -1,0 +1,5 @@
+from tests.torch.backends.contract import BackendContract
+
+
+class TestOpenVino(BackendContract):
+    target = "openvino"
