@@ -36,8 +36,9 @@ test: lint check-database browser ## Set up everything and run every check.
 	HF_HUB_OFFLINE=1 $(BIN)/python -m pytest tests/torch
 	HF_HUB_OFFLINE=1 $(BIN)/python -m pytest tests/system
 
-browser: $(INSTALLED) ## A Chromium for the tests of the HTML pages, where there is none.
+browser: $(INSTALLED) ## The browsers of the tests: one for the HTML pages, one that runs models.
 	$(BIN)/python -m tests.browser
+	$(BIN)/rpgen detect --install-browser
 
 lint: $(INSTALLED) ## Style and types.
 	$(BIN)/ruff check .

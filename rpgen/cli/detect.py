@@ -32,6 +32,13 @@ def detect(
     check: Annotated[
         bool, typer.Option("--check", help="Check that all parts of rpgen work together.")
     ] = False,
+    install_browser: Annotated[
+        bool,
+        typer.Option(
+            "--install-browser",
+            help="Fetch the browser for WebGPU, WebNN and wasm (100 MB) into the user's cache.",
+        ),
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
     debug: Annotated[
         bool, typer.Option("--debug", help="Show the evidence, and tracebacks.")
@@ -41,6 +48,10 @@ def detect(
 
     Imports no torch; --deep and --check do, in a process of their own.
     """
+    if install_browser:
+        from rpgen.cli.browser_install import install_and_print
+
+        return install_and_print(as_json=as_json)
     if check:
         from rpgen.cli.integration_check import check_and_print
 

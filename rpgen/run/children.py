@@ -9,6 +9,8 @@ import signal
 import time
 from pathlib import Path
 
+from rpgen.backends.web.kept import kept_processes
+
 _PR_SET_PDEATHSIG = 1
 _PR_SET_CHILD_SUBREAPER = 36
 _SERVANTS = ("multiprocessing.resource_tracker", "multiprocessing.forkserver", "compile_worker")
@@ -67,7 +69,8 @@ def end_children(patience: float = 2.0) -> tuple[str, ...]:
     named: list[str] = []
     deadline = time.monotonic() + patience
     while time.monotonic() < deadline:
-        left = [pid for pid in children() if not _is_over(pid)]
+        kept = kept_processes()  # the browser stays for the files to come
+        left = [pid for pid in children() if pid not in kept and not _is_over(pid)]
         strangers = [(pid, text) for pid in left if not _serves(text := describe(pid))]
         if not strangers:
             return tuple(named)

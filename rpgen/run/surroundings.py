@@ -14,6 +14,9 @@ from rpgen.run.children import end_children
 _SET_BY_LIBRARIES = ("TORCHINDUCTOR_", "TRITON_", "KMP_", "PYTEST_CURRENT_TEST")
 """Variables that torch and pytest set for themselves while they work."""
 
+_OWN_THREADS = "rpgen "
+"""Threads of rpgen itself, such as those of the browser that stays for the next file."""
+
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGALRM)
 
 
@@ -60,7 +63,9 @@ class Surroundings:
         return [
             thread.name
             for thread in threading.enumerate()
-            if thread not in self.threads and thread.is_alive()
+            if thread not in self.threads
+            and thread.is_alive()
+            and not thread.name.startswith(_OWN_THREADS)
         ]
 
     def _restore_folder(self) -> list[str]:

@@ -183,6 +183,7 @@ class _Running:
         import psutil
 
         before = set(psutil.Process().children())
+        threads = set(threading.enumerate())
         self._playwright = manager.start()
         try:
             self.browser = self._playwright.chromium.launch(
@@ -198,6 +199,9 @@ class _Running:
                 if each not in before and "run-driver" in each.cmdline()
             ]
             self.processes = [*driver, *(p for d in driver for p in d.children(recursive=True))]
+            for thread in set(threading.enumerate()) - threads:
+                if thread.name.startswith("waitpid-"):  # asyncio waits for the driver in it
+                    thread.name = "rpgen browser's end"
 
     def is_alive(self) -> bool:
         import psutil

@@ -94,6 +94,7 @@ async function fetched(address) {
 }
 
 const sessions = new Map();
+let bytesLoaded = 0; // of models, since this page was opened
 
 async function adapter() {
   if (!navigator.gpu) return { missing: "this browser has no navigator.gpu" };
@@ -120,6 +121,7 @@ async function prepare({ id, model, provider, options }) {
   const started = performance.now();
   const content = new Uint8Array(await fetched(model));
   const loaded = performance.now();
+  bytesLoaded += content.length;
   try {
     // One provider, so that there is nothing to fall back to where it can't be had.
     const session = await ort.InferenceSession.create(content, {
@@ -166,7 +168,7 @@ async function release({ id }) {
   const session = sessions.get(id);
   sessions.delete(id);
   await session?.release();
-  return { left: sessions.size };
+  return { left: sessions.size, bytesLoaded };
 }
 
 globalThis.rpgen = { adapter, machineLearning, prepare, run, release };

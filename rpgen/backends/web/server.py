@@ -44,7 +44,7 @@ class PageServer:
         self._server = _Server(("127.0.0.1", 0), _Handler, self)
         self.host = f"127.0.0.1:{self._server.server_address[1]}"
         self._thread = threading.Thread(
-            target=self._server.serve_forever, name="rpgen pages", daemon=True
+            target=self._server.serve_forever, args=(0.05,), name="rpgen pages", daemon=True
         )
         self._thread.start()
 
@@ -128,6 +128,10 @@ class _Server(ThreadingHTTPServer):
     ) -> None:
         self.pages = pages
         super().__init__(address, handler)
+
+    def process_request_thread(self, request: Any, client_address: Any) -> None:
+        threading.current_thread().name = "rpgen page request"
+        super().process_request_thread(request, client_address)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """A browser that dies in the middle of a request is noticed by who asked it."""

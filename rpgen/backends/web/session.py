@@ -14,6 +14,9 @@ from rpgen.backends.web.wire import WireError, decode, encode
 if TYPE_CHECKING:
     import numpy as np
 
+MOST_BYTES_KEPT = 64 * 2**20
+"""Of models that a page without sessions may have loaded and stay open."""
+
 _numbers = itertools.count(1)
 _LOST = re.compile(r"\b(lost|aborted|destroyed|crashed)\b", re.IGNORECASE)
 
@@ -65,7 +68,8 @@ class PageSession:
             raise BackendError(f"the page's answer: {error}") from error
 
     def release(self) -> None:
-        """Its page closes with its last session. What is gone already needs no releasing."""
+        """Its page closes with its last session, unless it held little: the memory of a page
+        never shrinks, but the runtime is compiled in it. What is gone needs no releasing."""
         self._browser.do(self._release)
 
     def _open(self, live: Live) -> Opened:
@@ -113,7 +117,7 @@ class PageSession:
         if not live.has(self._provider.page, self.opened.page):
             return
         told = _ask(live, self._provider.page, "release", {"id": self._id})
-        if told["left"] == 0:
+        if told["left"] == 0 and told["bytesLoaded"] > MOST_BYTES_KEPT:
             live.close_page(self._provider.page)
 
 
