@@ -28,7 +28,8 @@ class Architecture:
     others and has no model class of its own. `inputs` are those of that head, in the order
     text, image, video, audio, time_series. `processors` has the class names by kind
     (tokenizer, processor, image_processor, video_processor, feature_extractor), `parts` the
-    types of the configurations inside, by attribute ("" where any type may stand).
+    types of the configurations inside, by attribute ("" where any type may stand). `tiny` is
+    what is remembered of its tiny model, in the plain form of `rpgen.models.recipe`.
     """
 
     model_type: str
@@ -41,6 +42,7 @@ class Architecture:
     class_names: Mapping[str, str] = field(default_factory=dict)
     processors: Mapping[str, str] = field(default_factory=dict)
     parts: Mapping[str, str] = field(default_factory=dict)
+    tiny: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def auto_classes(self) -> tuple[str, ...]:
@@ -82,6 +84,7 @@ class ModelDatabase:
     made_with: Mapping[str, str]
     raw_architectures: Mapping[str, Any] = field(repr=False)
     raw_models: Mapping[str, Any] = field(repr=False)
+    raw_names: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
     def architecture(self, model_type: str | None) -> Architecture | None:
         """One configuration type, None where it is not listed."""
@@ -175,11 +178,13 @@ def _load(path: Path, changed: int) -> ModelDatabase:
     if problem:
         raise DataError(f"the model database {path} is not ours ({problem}): {_REMEDY}")
     made_with, types, models = content["made_with"], content["architectures"], content["models"]
+    names = content.get("names", {})
     if not types and path != paths.model_database_file().absolute():
         shipped = load()
         made_with, types = shipped.made_with, shipped.raw_architectures
         models = {**shipped.raw_models, **models}
-    return ModelDatabase(path, made_with, types, models)
+        names = {**shipped.raw_names, **names}
+    return ModelDatabase(path, made_with, types, models, names)
 
 
 def _schema_problem(content: Any) -> str | None:
@@ -196,6 +201,15 @@ def _schema_problem(content: Any) -> str | None:
     for name, raw in content["models"].items():
         if not isinstance(raw, dict) or not ({"model_type", "family", "subfamily"} & raw.keys()):
             return f"the model {name!r} has neither a type nor a family"
+    return _names_problem(content.get("names", {}))
+
+
+def _names_problem(names: Any) -> str | None:
+    if not isinstance(names, dict):
+        return "'names' is not an object"
+    for name, raw in names.items():
+        if not isinstance(raw, dict) or not isinstance(raw.get("model_type", raw.get("task")), str):
+            return f"the name {name!r} has neither a type nor a task"
     return None
 
 
@@ -216,6 +230,7 @@ def _architecture(name: str, raw: Mapping[str, Any], database: ModelDatabase) ->
         class_names=dict(raw.get("classes", {})),
         processors=dict(raw.get("processors", {})),
         parts=dict(raw.get("parts", {})),
+        tiny=raw.get("tiny", {}),
     )
 
 

@@ -5,6 +5,7 @@ Values are plain strings and dicts here, as old scripts expect them.
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -122,7 +123,7 @@ class ModelFamilyClassifier:
         models = dict(found.raw_models)
         for name, entry in self._noted.items():
             models[name] = {**models.get(name, {}), **entry}
-        return ModelDatabase(found.source, found.made_with, found.raw_architectures, models)
+        return replace(found, raw_models=models)
 
     def _by_own_words(self, model_name: str) -> dict[str, Any]:
         words = set(tokens(model_name))

@@ -1,8 +1,7 @@
-"""What names of models have in common, as data: the words, and what they hint at.
+"""What names of models have in common, as data: the words of use, and what they hint at.
 
-Architectures are not listed here: the model database knows their names. These are the words
-beside them: uses, data sets, brands that the database's ids don't show, and words that look
-like an architecture and are none.
+Architectures, brands and organisations are not listed here: the model database knows them.
+These are the words beside them: uses, data sets, things that a model looks at or listens to.
 """
 
 from dataclasses import dataclass
@@ -20,164 +19,184 @@ class Word:
     task: str = ""
 
 
-def _words(says: Family | Subfamily, task: str, *names: str) -> dict[str, Word]:
-    return {name: Word(says, task) for name in names}
+def _words(says: Family | Subfamily, task: str, *groups: str) -> dict[str, Word]:
+    return {name: Word(says, task) for group in groups for name in group.split()}
 
 
 USES: dict[str, Word] = {
-    **_words(_S.DOCUMENT_QA, "document-question-answering", "docvqa", "documentqa", "infovqa"),
-    **_words(_S.VISION_LANGUAGE, "image-text-to-text", "vl", "vlm", "vision", "visual", "omni"),
-    **_words(_S.VISION_LANGUAGE, "image-text-to-text", "ocr"),
-    **_words(_S.VISION_LANGUAGE, "image-to-text", "captioning", "captioner"),
-    **_words(_S.VISION_LANGUAGE, "visual-question-answering", "vqa"),
-    **_words(_S.TOKEN_CLASSIFIER, "token-classification", "ner", "pos", "conll", "conll03"),
-    **_words(_S.TOKEN_CLASSIFIER, "token-classification", "conll2003", "ontonotes", "pii"),
-    **_words(_S.SENTENCE_TRANSFORMER, "sentence-similarity", "sentence", "embedding"),
-    **_words(_S.SENTENCE_TRANSFORMER, "sentence-similarity", "embeddings", "embed", "sbert"),
-    **_words(_S.SENTENCE_TRANSFORMER, "sentence-similarity", "simcse", "retriever", "sts", "stsb"),
-    **_words(_S.SENTENCE_TRANSFORMER, "sentence-similarity", "contriever", "labse", "minilm"),
-    **_words(_S.SENTENCE_TRANSFORMER, "sentence-similarity", "paraphrase", "bge", "e5", "gte"),
-    **_words(_F.EMBEDDING, "text-ranking", "reranker", "rerank", "crossencoder"),
-    **_words(_F.EMBEDDING, "text-classification", "sentiment", "classifier", "classification"),
-    **_words(_F.EMBEDDING, "text-classification", "mnli", "nli", "sst2", "imdb", "toxic", "xnli"),
-    **_words(_F.EMBEDDING, "text-classification", "emotion", "detector", "toxicity", "spam"),
-    **_words(_F.EMBEDDING, "text-classification", "cola", "mrpc", "qqp", "hate", "guard"),
-    **_words(_F.EMBEDDING, "question-answering", "squad", "squad2", "squadv2", "qa"),
-    **_words(_S.CHAT_MODEL, "text-generation", "instruct", "chat", "it", "assistant", "dpo"),
-    **_words(_S.CHAT_MODEL, "text-generation", "sft", "rlhf", "orca", "hermes", "thinking"),
-    **_words(_S.CAUSAL_LM, "text-generation", "llm", "lm", "coder"),
-    **_words(_S.SEQ2SEQ, "translation", "translation", "opus", "nllb", "translator", "wmt19"),
-    **_words(_S.SEQ2SEQ, "summarization", "summarization", "summary", "summarizer", "cnn"),
-    **_words(_S.SEQ2SEQ, "text2text-generation", "paraphraser", "seq2seq"),
-    **_words(_S.SEGMENTATION, "image-segmentation", "segmentation", "segment", "ade", "ade20k"),
-    **_words(_S.SEGMENTATION, "image-segmentation", "cityscapes", "panoptic", "semantic"),
-    **_words(_S.SEGMENTATION, "image-segmentation", "clothes", "matting", "rmbg", "deeplabv3"),
-    **_words(_S.OBJECT_DETECTOR, "object-detection", "detection", "coco", "yolo", "detector"),
-    **_words(_S.OBJECT_DETECTOR, "object-detection", "objects365", "doclaynet", "yolov8"),
-    **_words(_S.DEPTH_ESTIMATION, "depth-estimation", "depth", "kitti", "nyu", "midas"),
-    **_words(_S.IMAGE_CLASSIFIER, "image-classification", "imagenet", "in1k", "in22k", "nsfw"),
-    **_words(_S.IMAGE_CLASSIFIER, "image-classification", "cifar10", "food101", "rvlcdip", "age"),
-    **_words(_F.VISION, "video-classification", "kinetics", "kinetics400", "k400", "ssv2"),
-    **_words(_S.SPEECH_RECOGNITION, "automatic-speech-recognition", "asr", "ctc", "stt", "960h"),
-    **_words(_S.SPEECH_RECOGNITION, "automatic-speech-recognition", "librispeech", "transcribe"),
-    **_words(_S.TEXT_TO_SPEECH, "text-to-speech", "tts", "vocoder", "parler"),
-    **_words(_S.AUDIO_CLASSIFIER, "audio-classification", "audioset", "ks", "er", "sid", "lid"),
-    **_words(_S.AUDIO_CLASSIFIER, "audio-classification", "gtzan", "esc50", "gender", "accent"),
-    **_words(_F.AUDIO, "", "audio", "speech", "voice", "sound", "music"),
+    # images with text
+    **_words(_S.DOCUMENT_QA, "document-question-answering", "docvqa documentqa infovqa invoices"),
+    **_words(
+        *(_S.VISION_LANGUAGE, "image-text-to-text"),
+        "vl vlm vision visual omni multimodal visionlanguage imagetext ocr vlchat videochat mllm",
+        "lvlm vla gui screenshot chartqa textvqa",
+    ),
+    **_words(_S.VISION_LANGUAGE, "image-to-text", "captioning captioner caption captions"),
+    **_words(_S.VISION_LANGUAGE, "visual-question-answering", "vqa okvqa nlvr2 gqa"),
+    # text, read
+    **_words(
+        *(_S.TOKEN_CLASSIFIER, "token-classification"),
+        "ner pos conll conll03 conll2003 ontonotes pii upos postag postagger chunking wnut",
+        "tokenclassification namedentity namedentityrecognition entity punctuation punctuate",
+        "wikiann thainer multinerd fewnerd",
+    ),
+    **_words(
+        *(_S.SENTENCE_TRANSFORMER, "sentence-similarity"),
+        "sentence embedding embeddings embed sbert simcse retriever retrieval sts stsb contriever",
+        "labse minilm paraphrase bge e5 gte similarity msmarco encoder biencoder semanticsearch",
+        "vectors sentencetransformer sentencetransformers allnli matryoshka",
+    ),
+    **_words(_F.EMBEDDING, "text-ranking", "reranker rerank crossencoder ranker reranking"),
+    **_words(
+        *(_F.EMBEDDING, "text-classification"),
+        "sentiment classifier classification toxic emotion emotions detector toxicity spam hate",
+        "hatespeech offensive irony cola mrpc qqp guard sst2 sst imdb goemotions topic topics",
+        "intent stance sarcasm politics bias clickbait formality jailbreak promptinjection",
+        "languagedetection fakenews financialnews fallacy gibberish reviews aicontent moderation",
+        "polarity absa tweet tweets seqcls reward rm",
+    ),
+    **_words(_F.EMBEDDING, "zero-shot-classification", "mnli nli xnli anli zeroshot snli"),
+    **_words(_F.EMBEDDING, "question-answering", "squad squad2 squadv2 qa xquad triviaqa hotpotqa"),
+    # text, written
+    **_words(
+        *(_S.CHAT_MODEL, "text-generation"),
+        "instruct chat it assistant dpo sft rlhf orca hermes thinking instruction ppo kto orpo",
+        "conversational uncensored chatbot roleplay think reasoning reasoner grpo inst dialog",
+    ),
+    **_words(
+        *(_S.CAUSAL_LM, "text-generation"),
+        "llm lm coder code gpt writer story stories poem lyrics rap novel moe gguf ggml gptq awq",
+        "exl2 mlx vllm python sql text2sql math prover rwkv base3b slm",
+    ),
+    **_words(
+        *(_S.SEQ2SEQ, "translation"),
+        "translation opus nllb translator wmt19 wmt translate mt ende enfr",
+    ),
+    **_words(
+        *(_S.SEQ2SEQ, "summarization"),
+        "summarization summary summarizer summarize cnn xsum samsum cnndm pubmed arxiv headline",
+    ),
+    **_words(
+        *(_S.SEQ2SEQ, "text2text-generation"),
+        "paraphraser seq2seq questiongeneration qg grammar gec grammarerror correction corrector",
+        "correcter spelling spellcheck simplification textnormalization detox",
+    ),
+    # images
+    **_words(
+        *(_S.SEGMENTATION, "image-segmentation"),
+        "segmentation segment seg ade ade20k cityscapes panoptic semantic clothes matting rmbg",
+        "parsing faceparsing humanparsing background backgroundremoval saliency mask masks lesion",
+    ),
+    **_words(
+        *(_S.OBJECT_DETECTOR, "object-detection"),
+        "detection coco yolo detector objects365 doclaynet yolov8 publaynet licenseplate boxes",
+        "objectdetection facedetection tabledetection cppe5 fashionpedia weapons",
+    ),
+    **_words(_S.DEPTH_ESTIMATION, "depth-estimation", "depth kitti nyu midas monocular"),
+    **_words(
+        *(_S.IMAGE_CLASSIFIER, "image-classification"),
+        "imagenet in1k in22k in21k in12k nsfw cifar10 cifar100 food101 rvlcdip age mnist beans",
+        "eurosat image images img photo face facial faces plant plants flower flowers fruit fruits",
+        "vegetables food animal animals dog cat bird birds insect butterfly car cars vehicle xray",
+        "chestxray chest brain tumor skin cancer retina retinopathy pneumonia fracture bone wound",
+        "leaf disease waste trash garbage accident fire weather satellite mineral rock pokemon",
+        "fashion clothing shoes painting art anime signlanguage handwriting digit",
+        "imageclassification expression fer fer2013 street scene galaxy histopathology pathology",
+        "dermatology",
+    ),
+    **_words(_F.VISION, "keypoint-detection", "pose keypoint keypoints landmark landmarks gaze"),
+    **_words(_F.VISION, "image-to-image", "superresolution denoising deblur upscale"),
+    **_words(
+        *(_F.VISION, "video-classification"),
+        "video kinetics kinetics400 k400 k600 ssv2 ucf101 ucf hmdb51 action crime violence",
+    ),
+    # sound
+    **_words(
+        *(_S.SPEECH_RECOGNITION, "automatic-speech-recognition"),
+        "asr ctc stt 960h 100h librispeech transcribe transcription speechrecognition speechtotext",
+        "commonvoice ls960 rnnt tdt fleurs audiototext phoneme",
+    ),
+    **_words(
+        *(_S.TEXT_TO_SPEECH, "text-to-speech"), "tts vocoder parler texttospeech ljspeech vctk"
+    ),
+    **_words(
+        *(_S.AUDIO_CLASSIFIER, "audio-classification"),
+        "audioset ks er sid lid gtzan esc50 gender accent accents genre genres ravdess speaker",
+        "speechcommand speechcommands speechemotion speechemotionrecognition ser minds14 crema",
+        "diarization vad voiceactivity wakeword instrument instruments keywordspotting superb",
+        "musicgenre musicgenres birdsounds iemocap speakerrecognition audioclassification",
+    ),
+    **_words(
+        _F.AUDIO, "", "audio speech voice vocal sound sounds music song acoustic codec spoken"
+    ),
 }
 """Uses and data sets. One word may fit several families: it counts in that of the architecture,
 and decides by itself only where no architecture is named."""
 
+_TEXT = Word(_F.EMBEDDING, "text-classification")
+_SOUND = Word(_S.AUDIO_CLASSIFIER, "audio-classification")
+_PICTURE = Word(_S.IMAGE_CLASSIFIER, "image-classification")
+_BOX = Word(_S.OBJECT_DETECTOR, "object-detection")
+
 SHARED: dict[str, tuple[Word, ...]] = {
-    "emotion": (
-        Word(_F.EMBEDDING, "text-classification"),
-        Word(_S.AUDIO_CLASSIFIER, "audio-classification"),
-        Word(_S.IMAGE_CLASSIFIER, "image-classification"),
+    **dict.fromkeys(
+        ("emotion", "emotions", "classification", "classifier", "expression"),
+        (_TEXT, _SOUND, _PICTURE),
     ),
-    "detector": (
-        Word(_F.EMBEDDING, "text-classification"),
-        Word(_S.OBJECT_DETECTOR, "object-detection"),
-    ),
-    "classification": (
-        Word(_F.EMBEDDING, "text-classification"),
-        Word(_S.AUDIO_CLASSIFIER, "audio-classification"),
-        Word(_S.IMAGE_CLASSIFIER, "image-classification"),
-    ),
-    "classifier": (
-        Word(_F.EMBEDDING, "text-classification"),
-        Word(_S.AUDIO_CLASSIFIER, "audio-classification"),
-        Word(_S.IMAGE_CLASSIFIER, "image-classification"),
-    ),
+    "detector": (_TEXT, _BOX),
+    "detection": (_BOX, _TEXT, _PICTURE, _SOUND),
+    "fake": (_PICTURE, _TEXT, _SOUND),
+    "deepfake": (_PICTURE, _SOUND),
+    "deepfakes": (_PICTURE, _SOUND),
+    "gender": (_SOUND, _PICTURE, _TEXT),
+    "age": (_PICTURE, _SOUND),
+    "cnn": (USES["cnn"],),
+    **{word: (Word(_S.CHAT_MODEL, "text-generation"),) for word in ("it", "inst", "think")},
 }
-"""Words that mean the same in several families."""
+"""Words that mean the same in several families, and those too common to decide alone."""
+USES |= {word: meanings[0] for word, meanings in SHARED.items() if word not in USES}
+
+SEES = frozenset({"vision", "visual", "omni"})
+"""Words that a model of images alone may carry as well."""
+
+TALKS = frozenset({"chat", "instruct", "llm", "instruction"})
+"""Words of models that answer in text: after the name of an image encoder, both are in it."""
+
+NLI = frozenset({"mnli", "nli", "xnli", "anli", "snli", "zeroshot"})
+"""Inference between two sentences: a classification, also with an encoder and a decoder."""
 
 TURNING = frozenset(
     {
         *("vl", "vlm", "vision", "visual", "omni", "captioning", "captioner", "vqa", "docvqa"),
+        *("multimodal", "visionlanguage", "vla", "mllm", "ocr", "nlvr2", "lvlm"),
         *("sentence", "embedding", "embeddings", "embed", "simcse", "sts", "stsb", "sbert"),
-        *("reranker", "rerank", "audio", "tts", "asr", "ocr", "retriever", "paraphrase", "guard"),
-        *("bge", "e5", "gte", "speech", "transcribe", "voice"),
-        *("mnli", "nli", "xnli", "sentiment", "toxic", "classifier", "classification"),
+        *("reranker", "rerank", "audio", "tts", "asr", "retriever", "paraphrase", "guard"),
+        *("bge", "e5", "gte", "speech", "transcribe", "voice", "crossencoder", "ranker"),
+        *("sentiment", "toxic", "classifier", "classification", "reward", "rm", "seqcls"),
+        *("summarization", "translation", "summarizer", "seq2seq"),
+        *NLI,
     }
 )
 """Words that move a text architecture to another family: `qwen2` with `vl`, `mistral` with
 `embed`. Without one of these the architecture's own family stands."""
 
-BRANDS: dict[str, str] = {
-    "gpt": "gpt2",
-    "gpt3": "gpt2",
-    "vicuna": "llama",
-    "alpaca": "llama",
-    "wizardlm": "llama",
-    "hermes": "llama",
-    "openchat": "mistral",
-    "yolo": "yolos",
-    "opusmt": "marian",
-    "nllb": "m2m_100",
-    "madlad400": "t5",
-    "mms": "wav2vec2",
-    "mmstts": "vits",
-    "wav2vec": "wav2vec2",
-    "xlsr": "wav2vec2",
-    "xlsr53": "wav2vec2",
-    "w2vbert": "wav2vec2-bert",
-    "trocr": "vision-encoder-decoder",
-    "donut": "vision-encoder-decoder",
-    "moondream": "llava",
-    "dino": "vit",
-    "nomic": "nomic_bert",
-    "bge": "bert",
-    "e5": "bert",
-    "gte": "bert",
-    "minilm": "bert",
-    "bertweet": "roberta",
-    "phobert": "roberta",
-    "debertav3": "deberta-v2",
-    "starcoder": "gpt_bigcode",
-    "santacoder": "gpt_bigcode",
-    "stablelm2": "stablelm",
-    "openllama": "llama",
-}
-"""Names under which an architecture is also known."""
-
-ROOTS = (
-    *("deberta", "roberta", "electra", "whisper", "mistral", "llama", "gemma", "gpt2", "qwen"),
-    *("llava", "bert", "bart", "clip", "gpt", "vit", "t5"),
-)
-"""Architectures whose name people lengthen: codellama, biobert, distilgpt2. Longest first."""
-
-ONLY_FIRST = frozenset(
+LEADING = frozenset(
     {
-        *("align", "bark", "beam", "bit", "canary", "clap", "cpm", "dac", "dia", "distil", "doge"),
-        *("flint", "git", "laguna", "led", "mra", "mvp", "opt", "radio", "rag", "segment", "sew"),
-        *("dots1", "dpr", "glm", "esm", "gpt", "mms", "dino", "pi0", "ast", "focalnet", "timesfm"),
+        *("multilingual", "bilingual", "open", "tiny", "mini", "small", "large", "super", "meta"),
+        *("japanese", "chinese", "korean", "german", "french", "english", "spanish", "italian"),
+        *("arabic", "turkish", "russian", "vietnamese", "thai", "hindi", "indic", "indo", "nordic"),
+        *("portuguese", "dutch", "swedish", "danish", "polish", "persian", "greek", "hebrew", "nb"),
+        *("quantized", "merged", "custom", "my", "new", "ft", "finetuned", "distil", "medical"),
     }
 )
-"""Architectures that are also ordinary words or short: they count at the start of a name."""
-
-MAKERS: dict[str, str] = {
-    "sentence-transformers": "sentence",
-    "cross-encoder": "reranker",
-    "helsinki-nlp": "translation",
-}
-"""Organisations that make one kind of model, and the word of use that this stands for."""
+"""Words that stand before a name and are none: what comes after them is at the start."""
 
 NOT_BRANDS = frozenset(
     {
-        *(
-            "all",
-            "multi",
-            "the",
-            "large",
-            "base",
-            "small",
-            "tiny",
-            "meta",
-            "new",
-            "my",
-            "paraphrase",
-        ),
-        *("fashion", "multilingual", "en", "stable", "open", "deepseek", "sup", "age", "nsfw"),
+        *("all", "multi", "the", "large", "base", "small", "tiny", "meta", "new", "my", "en"),
+        *("paraphrase", "fashion", "multilingual", "stable", "open", "deepseek", "sup", "age"),
+        *("nsfw", "japanese", "chinese", "korean", "german", "french", "english", "nvidia", "hf"),
+        *("super", "mini", "deep", "fast", "text", "time", "step", "command", "test", "nano"),
     }
 )
-"""First words of well-known ids that stand for nothing."""
+"""First words of known ids that stand for nothing."""

@@ -6,19 +6,30 @@ never taken for `bert`, nor `clipseg` for `clip`:
     google/flan-t5-base       flan|t5|base           flan is a beginning that t5 models have
     speecht5_tts              speecht5|tts           speecht5; t5 is no word of its own
     gpt2-image-captioning     gpt2|image|captioning  gpt2, turned by captioning to multimodal
+
+An architecture's name comes first; words of use turn a text architecture, or choose among the
+uses of any other; without an architecture the words decide by themselves (`name_words`).
 """
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from rpgen.classification.evidence import TEXT_FAMILIES, Clue, clue
-from rpgen.classification.name_index import Known, has_size, name_index, tokens
+from rpgen.classification.name_index import Known, NameIndex, has_size, name_index, tokens
+from rpgen.classification.name_words import Use, by_votes, read, uses_in
 from rpgen.families import Family, Finding, Subfamily
 from rpgen.heads import HEADS, split
 from rpgen.model_database import Architecture, ModelDatabase
-from rpgen.name_patterns import BRANDS, MAKERS, ONLY_FIRST, ROOTS, SHARED, TURNING, USES, Word
+from rpgen.name_patterns import LEADING, NLI, SEES, SHARED, TALKS, Word
 
 MAX_RUN = 6  # words that the name of an architecture may consist of
+LENGTHENED = 0.6  # how sure a root inside a longer word is
+PREFIX = 4  # letters that a root needs to count at the beginning of a word
+ENDING = 2  # letters that may follow a root inside a word: camemberta, esperberto
+WIDEST_FIRST: tuple[Family | None, ...] = (
+    *(Family.MULTIMODAL, Family.AUDIO, Family.VISION, Family.TEXT_GENERATION, Family.EMBEDDING),
+    None,
+)
 
 
 @dataclass(frozen=True)
@@ -27,61 +38,77 @@ class Match:
     length: int
     text: str
     known: Known
+    rest: str = ""  # what a root was lengthened by
 
 
 def from_name(name: str, database: ModelDatabase) -> Iterator[Clue]:
     """One clue: the architecture that the name holds, and the words that turned it."""
     words = tokens(name)
     index = name_index(database)
-    matches = find(words, index) or _by_maker(name, index)
+    maker = index.maker(name.replace("\\", "/").rpartition("/")[0].lower())
+    matches = find(words, index)
     if not matches:
-        yield _by_words(name, words, database)
+        yield _without_architecture(name, words, maker, index, database)
         return
     match = choose(matches)
-    halves = _two_halves(matches)
+    halves = _two_halves(matches, words)
     if halves and match.known.family not in (Family.MULTIMODAL, Family.AUDIO):
-        reason = f"the name joins {halves[0].text} and {halves[1].text}"
+        reason = f"the name joins {halves[0]} and {halves[1]}"
         use = Word(Subfamily.VISION_LANGUAGE, "image-text-to-text")
         yield _with_type("vision-encoder-decoder", use, 0.65, 0.5, reason, database)
     else:
-        yield _turned(match, _uses(name, words, match), database)
+        inside = range(match.start, match.start + match.length)
+        uses = uses_in(name, words, inside, match.text)
+        uses = [*_of_maker(maker, match.known), *read(match.rest), *uses]
+        yield _turned(match, uses, database)
 
 
-def find(words: tuple[str, ...], index: dict[str, Known]) -> list[Match]:
+def find(words: tuple[str, ...], index: NameIndex) -> list[Match]:
     """The known runs of words, without those inside a longer one, in the order of the name."""
     found: list[Match] = []
     taken: set[int] = set()
+    first = next((at for at, word in enumerate(words) if word not in LEADING), 0)
     for length in range(min(MAX_RUN, len(words)), 0, -1):
         for start in range(len(words) - length + 1):
             places = range(start, start + length)
-            text = "".join(words[start : start + length])
-            if text not in index or not taken.isdisjoint(places):
+            known = index.get(words[start : start + length])
+            if known is None or not taken.isdisjoint(places):
                 continue
-            if start and (text in ONLY_FIRST or (length == 1 and index[text].begins)):
+            if start > first and known.only_first(length):
                 continue
             taken.update(places)
-            found.append(Match(start, length, text, index[text]))
-    return sorted(found, key=lambda one: one.start) or list(_lengthened(words, index))[:1]
+            found.append(Match(start, length, "".join(words[start : start + length]), known))
+    longer = [
+        one
+        for one in _lengthened(words, index)
+        if taken.isdisjoint(range(one.start, one.start + one.length))
+    ]
+    return sorted([*found, *longer], key=lambda one: one.start)
 
 
-def _by_maker(name: str, index: dict[str, Known]) -> list[Match]:
-    """An architecture in the organisation's name, where the model's own name has none."""
-    words = tokens(name.rpartition("/")[0])
-    found = [one for one in find(words, index) if not one.known.begins]
-    return [replace(one, known=replace(one.known, confidence=0.5)) for one in found[:1]]
-
-
-def _lengthened(words: tuple[str, ...], index: dict[str, Known]) -> Iterator[Match]:
+def _lengthened(words: tuple[str, ...], index: NameIndex) -> Iterator[Match]:
     """Words that end or begin with a root, such as `biobert` or `distilgpt` `2`."""
-    for start in range(len(words)):
-        for length in (2, 1):
+    for start, word in enumerate(words):
+        after = words[start + 1 : start + 2]
+        for length in (3, 2, 1) if word.isalpha() and "".join(after).isdigit() else (1,):
             text = "".join(words[start : start + length])
-            for root in ROOTS:
-                begins = text.startswith(root) and len(root) > 3
-                if root in index and text != root and (begins or text.endswith(root)):
-                    known = index[root]
-                    weaker = Known(known.model_type, known.family, known.subfamily, 0.6)
-                    yield Match(start, length, text, weaker)
+            root = next((one for one in index.roots if _holds(text, one)), None)
+            known = index.root(root) if root else None
+            if root and known and word.isalpha() and length <= len(words) - start:
+                weaker = replace(known, confidence=LENGTHENED, first=False)
+                yield Match(start, length, text, weaker, text.replace(root, "", 1))
+                break
+
+
+def _holds(text: str, root: str) -> bool:
+    """Whether a word is a root with something before it, or a longer root with something after
+    it: biobert, wangchanberta, llamaguard; not `rt` in `art`."""
+    if text == root:
+        return False
+    if len(root) < PREFIX:
+        return text.endswith(root)
+    at = text.rfind(root)
+    return at == 0 or (at > 0 and len(text.rstrip("0123456789")) - at - len(root) <= ENDING)
 
 
 def choose(matches: list[Match]) -> Match:
@@ -95,16 +122,30 @@ def choose(matches: list[Match]) -> Match:
     return max(matches, key=lambda one: (one.known.confidence, -one.start))
 
 
-def _two_halves(matches: list[Match]) -> tuple[Match, Match] | None:
-    """An image encoder followed by a text model: an encoder and a decoder in one."""
-    sees = [one for one in matches if one.known.family is Family.VISION and one.known.model_type]
+def _two_halves(matches: list[Match], words: tuple[str, ...]) -> tuple[str, str] | None:
+    """An image encoder followed by a text model, or by a word of talking: an encoder and a
+    decoder in one."""
+    sees = next((one for one in matches if one.known.family is Family.VISION), None)
+    if sees is None:
+        return None
     writes = [one for one in matches if one.known.family is Family.TEXT_GENERATION]
-    if sees and writes and sees[0].start < writes[-1].start:
-        return sees[0], writes[-1]
-    return None
+    if sees.known.model_type and writes and sees.start < writes[-1].start:
+        return sees.text, writes[-1].text
+    talks = next((one for one in words[sees.start + sees.length :] if one in TALKS), None)
+    return (sees.text, talks) if talks else None
 
 
-def _turned(match: Match, uses: Sequence[tuple[str, Word]], database: ModelDatabase) -> Clue:
+def _of_maker(maker: Known | None, known: Known) -> list[Use]:
+    """An organisation that makes one kind of model counts as a word: it turns a text model,
+    but for those who publish text models of every kind."""
+    if maker is None or maker.family is Family.TEXT_GENERATION is not known.family:
+        return []
+    says = maker.subfamily or maker.family
+    turns = known.family in TEXT_FAMILIES
+    return [Use("its maker", Word(says, maker.task), turns)] if says else []
+
+
+def _turned(match: Match, uses: Sequence[Use], database: ModelDatabase) -> Clue:
     """The named architecture, with the family and sub-family that the words around it ask for."""
     known = match.known
     use = _fitting(known, uses)
@@ -112,68 +153,84 @@ def _turned(match: Match, uses: Sequence[tuple[str, Word]], database: ModelDatab
         reason = f"the name holds {match.text}"
         if known.family is None:
             reason += ", which is outside the five families"
-        plain = Word(known.subfamily or known.family) if known.family else None
+        plain = Word(known.subfamily or known.family, known.task) if known.family else None
         return _with_type(known.model_type, plain, known.confidence, 0.5, reason, database)
-    text, word = use
-    reason = f"the name holds {match.text}" + (f" and {text}" if text != match.text else "")
-    if split(word.says)[0] is known.family:
-        return _with_type(known.model_type, word, known.confidence, 0.7, reason, database)
+    reason = f"the name holds {match.text}" + (f" and {use.text}" if use.text != match.text else "")
+    family = split(use.word.says)[0]
+    if family is known.family:
+        return _with_type(known.model_type, use.word, known.confidence, 0.7, reason, database)
     inside = known.model_type  # an embedding model is its backbone; others only hold it
-    if split(word.says)[0] is not Family.EMBEDDING:
-        inside = "vision-encoder-decoder" if word.task == "image-to-text" else None
-    return _with_type(inside, word, min(known.confidence, 0.7), 0.65, reason, database)
+    if family is not Family.EMBEDDING:
+        inside = "vision-encoder-decoder" if use.word.task == "image-to-text" else None
+    return _with_type(inside, use.word, min(known.confidence, 0.7), 0.65, reason, database)
 
 
-def _fitting(known: Known, uses: Sequence[tuple[str, Word]]) -> tuple[str, Word] | None:
-    """The first word that turns the architecture, else the first that is of its family."""
-    if known.family in TEXT_FAMILIES:
-        for text, word in uses:
-            family = split(word.says)[0]
-            if text not in TURNING or family is known.family:
-                continue
-            if not (family is Family.EMBEDDING and known.subfamily is Subfamily.SEQ2SEQ):
-                return text, word
-    for text, word in uses:
-        family, subfamily = split(word.says)
+def _fitting(known: Known, uses: Sequence[Use]) -> Use | None:
+    """The word that turns the architecture, the widest family first, else the first word that
+    is of its own family."""
+    turning = [one for one in uses if _turns(known, one)]
+    if turning:
+        return min(turning, key=lambda one: WIDEST_FIRST.index(split(one.word.says)[0]))
+    for one in uses:
+        family, subfamily = split(one.word.says)
         one_of_two = (known.subfamily is Subfamily.SEQ2SEQ) == (subfamily is Subfamily.SEQ2SEQ)
         if family is Family.TEXT_GENERATION and not one_of_two:
             continue
-        if family is known.family and (subfamily or word.task):
-            return text, word
+        if family is known.family and (subfamily or one.word.task):
+            return one
     return None
 
 
-def _uses(name: str, words: tuple[str, ...], match: Match | None) -> list[tuple[str, Word]]:
-    """The words of use in the name, in its order, without those inside the architecture's own
-    name; an organisation that makes one kind of model counts as a word too."""
-    own = match.text if match else ""
-    inside = range(match.start, match.start + match.length) if match else range(0)
-    found: list[tuple[str, Word]] = []
-    for start in range(len(words)):
-        for length in (3, 2, 1):
-            text = "".join(words[start : start + length])
-            if length > len(words) - start or text not in USES:
-                continue
-            if not (start in inside and start + length - 1 in inside and text != own):
-                found += [(text, word) for word in SHARED.get(text, (USES[text],))]
-            break
-    maker = MAKERS.get(name.rpartition("/")[0].lower())
-    return [(maker, USES[maker]), *found] if maker else found
+def _turns(known: Known, use: Use) -> bool:
+    """Whether a word of use moves an architecture to another family."""
+    family, subfamily = split(use.word.says)
+    if family is known.family or known.family is None:
+        return False
+    if known.family is Family.VISION:  # a vision transformer says only that it sees
+        return family is Family.MULTIMODAL and use.turns and use.text not in SEES
+    if known.family not in TEXT_FAMILIES:
+        return False
+    if family is Family.EMBEDDING and known.subfamily is Subfamily.SEQ2SEQ:
+        return subfamily is Subfamily.SENTENCE_TRANSFORMER or use.text in NLI
+    if family is Family.TEXT_GENERATION:
+        return subfamily is Subfamily.SEQ2SEQ and use.turns
+    return use.turns or (known.confidence == LENGTHENED and family not in TEXT_FAMILIES)
 
 
-def _by_words(name: str, words: tuple[str, ...], database: ModelDatabase) -> Clue:
-    """No architecture in the name: the most telling word of use, or a size in billions."""
-    uses = _uses(name, words, None)
-    if uses:
-        brand = next((BRANDS[text] for text, _ in uses if text in BRANDS), None)
-        telling = [one for one in uses if one[0] in TURNING and one[0] not in BRANDS]
-        text, word = (telling or uses)[0]
-        return _with_type(brand, word, 0.5, 0.5, f"the name holds {text}", database)
+def _without_architecture(
+    name: str,
+    words: tuple[str, ...],
+    maker: Known | None,
+    index: NameIndex,
+    database: ModelDatabase,
+) -> Clue:
+    """No architecture in the name: telling words, the organisation, other words, a size."""
+    uses = uses_in(name, words)
+    telling = by_votes([one for one in uses if one.turns and one.text not in SHARED])
+    if telling is None and maker is not None:
+        reason = "its organisation makes this kind of model"
+        says = maker.subfamily or maker.family
+        word = Word(says, maker.task) if says else None
+        return _with_type(None, word, 0.5, 0.5, reason, database)
+    use = telling or by_votes(uses)
+    if use is not None:
+        brand = next((found for one in uses if (found := index.inside(one.text))), None)
+        return _with_type(brand, use.word, 0.5, 0.5, f"the name holds {use.text}", database)
+    by_name = _by_makers_name(name, index)
+    if by_name is not None:
+        return _turned(by_name, (), database)
     if has_size(name):
         reason = "the name gives a size in billions, as language models do"
         return clue("name", Subfamily.CAUSAL_LM, 0.3, reason, task="text-generation")
     told = "-".join(words) or "no letters"
     return clue("name", None, 0.0, f"the name ({told}) holds nothing known")
+
+
+def _by_makers_name(name: str, index: NameIndex) -> Match | None:
+    """An architecture in the organisation's name, where the model's own name has none."""
+    words = tokens(name.rpartition("/")[0])
+    found = [one for one in find(words, index) if not one.known.first]
+    return replace(found[0], known=replace(found[0].known, confidence=0.5)) if found else None
 
 
 def _with_type(

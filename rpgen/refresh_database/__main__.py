@@ -38,7 +38,7 @@ def refresh(path: Path) -> int:
     """Write the database anew, in one step, keeping what people wrote."""
     old = load(path)
     types, models = build.architectures(), counted(old)
-    text = build.text(installed(), types, models)
+    text = build.text(installed(), types, models, old.raw_names)
     fresh = path.with_name(path.name + ".new")
     try:
         fresh.write_text(text, encoding="utf-8")

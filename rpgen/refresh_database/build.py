@@ -36,6 +36,7 @@ def entry(raw: RawType, verdict: Verdict) -> dict[str, Any]:
         "classes": _ordered(raw.class_names),
         "processors": raw.processors,
         "parts": raw.parts,
+        "examples": raw.examples,
     }
     return {key: value for key, value in stored.items() if value}
 
@@ -62,12 +63,18 @@ def _rank(auto_class: str) -> int:
     return order.index(auto_class) if auto_class in order else len(order)
 
 
-def text(made_with: Mapping[str, str], types: Mapping[str, Any], models: Mapping[str, Any]) -> str:
+def text(
+    made_with: Mapping[str, str],
+    types: Mapping[str, Any],
+    models: Mapping[str, Any],
+    names: Mapping[str, Any] | None = None,
+) -> str:
     """The whole file. Keys are sorted, so that the same facts are the same bytes."""
     return "".join(
         [
             f'{{"schema": {SCHEMA},\n"made_with": {_line(dict(made_with))},\n',
-            f'"architectures": {_section(types)},\n"models": {_section(models)}}}\n',
+            f'"architectures": {_section(types)},\n"models": {_section(models)},\n',
+            f'"names": {_section(names or {})}}}\n',
         ]
     )
 

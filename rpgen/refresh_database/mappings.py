@@ -48,6 +48,7 @@ class RawType:
     decoder: bool = False  # its forward keeps a cache of keys and values
     parts: dict[str, str] = field(default_factory=dict)  # attribute → model_type
     processors: dict[str, str] = field(default_factory=dict)  # kind → class
+    examples: list[str] = field(default_factory=list)  # ids in the documentation of the type
 
 
 def read_types() -> dict[str, RawType]:
@@ -70,9 +71,32 @@ def read_types() -> dict[str, RawType]:
         for model_type, class_name in classes.items():
             if model_type in found:
                 found[model_type].processors[kind] = class_name
+    documented = documented_ids()
     for raw in found.values():
         raw.parts = _parts(raw)
+        raw.examples = sorted(documented.get(raw.config_class, ()))
     return found
+
+
+def documented_ids() -> dict[str, set[str]]:
+    """The public ids that transformers itself names for a configuration class, in
+    `@auto_docstring(checkpoint=…)`: under which names models of the type are published."""
+    import transformers
+
+    found: dict[str, set[str]] = {}
+    for path in sorted(Path(str(transformers.__file__)).parent.glob("models/*/configuration_*.py")):
+        for node in ast.parse(path.read_text("utf-8")).body:
+            if isinstance(node, ast.ClassDef):
+                found.setdefault(node.name, set()).update(_checkpoints(node))
+    return found
+
+
+def _checkpoints(node: ast.ClassDef) -> Iterator[str]:
+    for decorator in node.decorator_list:
+        for keyword in decorator.keywords if isinstance(decorator, ast.Call) else ():
+            match keyword:
+                case ast.keyword(arg="checkpoint", value=ast.Constant(value=str() as name)) if name:
+                    yield name
 
 
 def _model_mappings() -> Iterator[tuple[str, Mapping[str, Any]]]:

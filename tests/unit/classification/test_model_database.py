@@ -21,7 +21,14 @@ def written(folder: Path, content: Any) -> Path:
 
 
 def ours(**sections: Any) -> dict[str, Any]:
-    return {"schema": 1, "made_with": {}, "architectures": {}, "models": {}, **sections}
+    return {
+        "schema": 1,
+        "made_with": {},
+        "architectures": {},
+        "models": {},
+        "names": {},
+        **sections,
+    }
 
 
 def test_the_shipped_file_has_what_it_promises() -> None:
@@ -143,12 +150,15 @@ def test_a_changed_file_is_read_again(tmp_path: Path) -> None:
 
 def test_the_text_of_a_database_is_read_back_and_has_a_line_per_entry(tmp_path: Path) -> None:
     database = load()
-    text = build.text(database.made_with, database.raw_architectures, database.raw_models)
+    text = build.text(
+        database.made_with, database.raw_architectures, database.raw_models, database.raw_names
+    )
     again = load(written(tmp_path, text))
     assert again.raw_architectures == database.raw_architectures
     assert again.raw_models == database.raw_models
-    entries = len(database.raw_architectures) + len(database.raw_models)
-    assert entries <= len(text.splitlines()) <= entries + 6
+    assert again.raw_names == database.raw_names
+    entries = sum(map(len, (database.raw_architectures, database.raw_models, database.raw_names)))
+    assert entries <= len(text.splitlines()) <= entries + 8
     assert text == database.source.read_text("utf-8")
 
 

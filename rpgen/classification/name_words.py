@@ -1,0 +1,64 @@
+"""The words of use in a name, and what they say together where no architecture is named."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from rpgen.classification.name_index import humps
+from rpgen.families import Family
+from rpgen.heads import split
+from rpgen.name_patterns import SHARED, TURNING, USES, Word
+
+RUNS = (3, 2, 1)  # words that one use may consist of, the longest first
+ORDER = (Family.MULTIMODAL, Family.AUDIO, Family.VISION, Family.EMBEDDING, Family.TEXT_GENERATION)
+"""Which family a name without an architecture is of where its words say several: who writes
+`speech` or `image` means it, while words about text are also said of other models."""
+
+
+@dataclass(frozen=True)
+class Use:
+    """A word of use as it stands in a name. `turns`: it may move an architecture to its family."""
+
+    text: str
+    word: Word
+    turns: bool = False
+
+
+def uses_in(
+    name: str, words: tuple[str, ...], inside: range = range(0), own: str = ""
+) -> list[Use]:
+    """The words of use in the name, in its order, the longest first, without those inside the
+    architecture's own name (`inside`, `own`)."""
+    found: list[Use] = []
+    start = 0
+    while start < len(words):
+        length = next((one for one in RUNS if _run(words, start, one) in USES), 0)
+        text = _run(words, start, length)
+        within = start in inside and start + length - 1 in inside and text != own
+        if length and not within:
+            found += read(text)
+        start += length or 1
+    known = set(words)
+    hidden = [one for one in humps(name) if one in USES and one not in known and len(one) > 2]
+    return [*found, *(use for one in hidden for use in read(one))]
+
+
+def _run(words: tuple[str, ...], start: int, length: int) -> str:
+    return "".join(words[start : start + length]) if start + length <= len(words) else ""
+
+
+def read(text: str) -> list[Use]:
+    """What a word or run of words says, nothing if it is no word of use."""
+    if text not in USES:
+        return []
+    return [Use(text, word, text in TURNING) for word in SHARED.get(text, (USES[text],))]
+
+
+def by_votes(uses: Sequence[Use]) -> Use | None:
+    """What the words say together: those of one meaning first, by family in `ORDER`; a word
+    that fits several families only where no other decides."""
+    single = [one for one in uses if one.text not in SHARED]
+    families = [split(one.word.says)[0] for one in single]
+    for family in ORDER:
+        if family in families:
+            return single[families.index(family)]
+    return uses[0] if uses else None
