@@ -24,9 +24,12 @@ def show_plan(
     from rpgen.hardware.detector import host_identity
     from rpgen.paths import default_hardware_cache
     from rpgen.pool.budgets import budgets_mb
-    from rpgen.run.plan import make_plan, other_machine, this_machine
+    from rpgen.run.division import how_many, look
+    from rpgen.run.plan import make_plan
+    from rpgen.run.rehearsal import as_last_time
     from rpgen.run.schedule import find_targets
-    from rpgen.run.selection import choose_jobs
+    from rpgen.run.selection import choose_jobs, seconds_last_time
+    from rpgen.run.share import other_machine, resources_of, shares, this_machine
 
     os.environ.update(request.environment())  # what the worker would see
     jobs = choose_jobs(request, find_targets(request.paths, Path.cwd()))
@@ -34,7 +37,16 @@ def show_plan(
     inventory = hw_cache or (None if here else default_hardware_cache())
     found = snapshot(inventory, host=host, warn=warn)
     machine = this_machine(found) if here else other_machine(found)
-    plan = make_plan(jobs, machine, budgets_mb())
+    to_divide = look(os.environ, request.device) if here else resources_of(machine, request.device)
+    count = how_many(request.workers, to_divide)
+    plan = make_plan(
+        jobs,
+        machine,
+        shares(machine, count, to_divide, os.environ),
+        budgets_mb(),
+        as_last_time([job.name for job in jobs], seconds_last_time() if count > 1 else {}),
+        request.isolate,
+    )
     text = json.dumps({"schema": 1, **plan.to_dict()}, indent=2) + "\n"
     if json_report == "-":
         typer.echo(text, nl=False)
@@ -55,6 +67,9 @@ def _table(plan: "Plan") -> "Table":
     from rich.text import Text
 
     grid = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
+    several = plan.workers > 1
+    if several:
+        grid.add_column("worker", justify="right", no_wrap=True)
     for name in ("file", "model", "with", "does"):
         grid.add_column(name, overflow="fold")
     for name in ("MB", "MB in all"):
@@ -63,7 +78,8 @@ def _table(plan: "Plan") -> "Table":
         with_ = " ".join(word for word in (step.weights, step.dtype, step.device) if word)
         sizes = (_mb(step.file_mb), _mb(step.device_mb))
         cells = (step.path, step.model or "-", with_ or "-", _does(step), *sizes)
-        grid.add_row(*map(Text, cells))
+        number = (str(step.worker + 1),) if several else ()
+        grid.add_row(*map(Text, (*number, *cells)))
     return grid
 
 
@@ -94,6 +110,11 @@ def _remarks(plan: "Plan") -> Iterator[str]:
         for device, mb in plan.peak_mb.items()
     )
     count = len(plan.steps)
+    if plan.workers > 1:
+        yield (
+            f"{plan.workers} workers: who takes which file depends on how long the files take; "
+            "this is for as long as they took last time, and the same for those that are new"
+        )
     yield (
         f"{count} file{'s' * (count != 1)}, {plan.loads} loads, {plan.evictions} evictions; "
         f"predicted peak of the models: {peaks or 'none'}"

@@ -177,8 +177,8 @@ def run(
     outputs.check()
     if request.order != order:
         stderr().print(f"order {request.order}", markup=False)  # so that it can be had again
-    if plan and request.workers not in (None, 1):
-        raise UsageError("--plan is for one worker: with several it depends on their times")
+    if plan and request.engine != "local":
+        raise UsageError("--plan is for one machine: what a cluster has, only the run finds out")
     if plan:
         return show_plan(request, host, hw_cache, json_report)
     verbosity = -1 if quiet else 1 if verbose else 0

@@ -6,31 +6,26 @@ way needs no eviction.
 
 import threading
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from functools import partial
 
 from rpgen.errors import DoesNotFitError
 from rpgen.hardware.types import HardwareSnapshot
-from rpgen.placement.choose import HEADROOM, Placement, place
+from rpgen.placement.choose import Placement, place
 from rpgen.placement.estimate import Needs
 from rpgen.placement.matrix import Matrix
 from rpgen.placement.preferences import Preferences
 from rpgen.pool.cleanup import Freed, free, give_back, settle
-from rpgen.pool.eviction import Candidate, order, victims
+from rpgen.pool.eviction import Candidate, confirmed, order, victims
+from rpgen.pool.foresight import Demand
+from rpgen.pool.future import Expected, Future
 from rpgen.pool.memory import HOST, Budget, Reservations, domains
 from rpgen.pool.table import Table
+from rpgen.pool.weighing import Figures, bytes_of, victims_for, way_of, weigh
 
 MB = 2**20
 _LONGEST_WAIT = 30.0
 _MOST_ROUNDS = 8
-
-
-@dataclass(frozen=True)
-class Figures:
-    """Free and idle MB per device, and the memory each device computes in."""
-
-    free: Mapping[str, float | None]
-    idle: Mapping[str, float]
-    domain: Mapping[str, str]
+_MOST_OF_IT = 0.9  # drivers round
 
 
 class Admission:
@@ -42,8 +37,9 @@ class Admission:
         reservations: Reservations,
         snapshot: Callable[[], HardwareSnapshot],
         matrix: Matrix,
+        future: Future,
     ) -> None:
-        self._table, self._lock = table, lock
+        self._table, self._lock, self._future = table, lock, future
         self._budget, self._reservations = budget, reservations
         self._snapshot, self._matrix = snapshot, matrix
         self._one_at_a_time = threading.RLock()
@@ -53,16 +49,28 @@ class Admission:
 
     def peek(self, needs: Needs, preferences: Preferences) -> Placement:
         """What would be decided now. Nothing is evicted, and no device is woken for it."""
-        return self._weigh(needs, preferences, self._figures(frozenset()), {})[0]
+        figures = self._figures(frozenset())
+        return weigh(lambda free: self._place(needs, preferences, free, {}), figures).placement
+
+    def foretell(self, needs: Needs, preferences: Preferences) -> Expected:
+        """Where it would go, and what it would take, with everything idle out of its way."""
+        figures = self._figures(frozenset())
+        placement = self._place(needs, preferences, figures.emptied, {})
+        return Expected(placement.device, *bytes_of(needs, placement))
 
     def admit(
-        self, needs: Needs, preferences: Preferences, excluded: Mapping[str, str] | None = None
+        self,
+        needs: Needs,
+        preferences: Preferences,
+        excluded: Mapping[str, str] | None = None,
+        key: str = "",
     ) -> tuple[Placement, int]:
-        """The device, with room made on it, and the ticket of the reservation."""
+        """The device, with room made on it, and the ticket of the reservation. `key` is what
+        the plan calls the model."""
         while True:
             try:
                 with self._one_at_a_time:
-                    placement = self._with_room(needs, preferences, excluded or {})
+                    placement = self._with_room(needs, preferences, excluded or {}, key)
                     return placement, self._reservations.reserve(self._amounts(placement))
             except DoesNotFitError:
                 if not self._reservations.wait_for_others(_LONGEST_WAIT):
@@ -86,64 +94,48 @@ class Admission:
     def free_idle(self, device: str) -> Freed:
         """The first step of the ladder: everything idle on a device goes, and has gone."""
         domain = self.domain_of(device)
-        before = self._budget.free_mb(domain, 0.0)
         freed = self._let_go(
             lambda found: [c for c in order(found) if c.domain == domain], "out of memory"
         )
         give_back([device], 0)
-        if freed.removed and before is not None and domain != HOST:
-            self._settle(domain, before + freed.expected_mb)
         return freed
 
     def _with_room(
-        self, needs: Needs, preferences: Preferences, excluded: Mapping[str, str]
+        self, needs: Needs, preferences: Preferences, excluded: Mapping[str, str], key: str
     ) -> Placement:
+        def put(free_mb: Mapping[str, float | None]) -> Placement:
+            return self._place(needs, preferences, free_mb, excluded)
+
         woken: set[str] = set()
         for _ in range(_MOST_ROUNDS):
             figures = self._figures(frozenset(woken))
-            placement, short_mb = self._weigh(needs, preferences, figures, excluded)
-            device = placement.device
+            weighed = weigh(put, figures)
+            placement, device = weighed.placement, weighed.placement.device
             unknown = placement.needed_mb is not None and figures.free.get(device) is None
             if unknown and device not in woken and device != HOST:
                 woken.add(device)
                 continue
-            if short_mb <= 0 or not self._evict(figures.domain[device], short_mb):
+            if weighed.has_room:
+                return placement
+            if weighed.short_mb is None:
+                gone = self._evict(partial(victims_for, way_of(placement), put, figures))
+            else:
+                load = Demand(key, *bytes_of(needs, placement))
+                gone = self._evict(self._goers(load, figures.domain[device], weighed.short_mb))
+            if not gone:
                 break
-        figures = self._figures(frozenset(woken))
-        if short_mb > 0:  # eviction didn't give what it should have: take what there is
-            return self._place(needs, preferences, figures.free, excluded)
-        return placement
+        # eviction didn't give what it should have: take what there is
+        return put(self._figures(frozenset(woken)).free)
 
-    def _weigh(
-        self,
-        needs: Needs,
-        preferences: Preferences,
-        figures: Figures,
-        excluded: Mapping[str, str],
-    ) -> tuple[Placement, float]:
-        """The best placement, and the MB that must be freed for it first."""
-        now: Placement | None = None
-        refusal: DoesNotFitError | None = None
-        try:
-            now = self._place(needs, preferences, figures.free, excluded)
-        except DoesNotFitError as error:
-            refusal = error
-        if now is not None and not now.short_of_memory:
-            return now, 0.0
-        emptied = {
-            device: None if mb is None else mb + figures.idle.get(device, 0.0)
-            for device, mb in figures.free.items()
-        }
-        if emptied == figures.free:
-            if now is None:
-                raise refusal or AssertionError("a refusal has its error")
-            return now, 0.0
-        better = self._place(needs, preferences, emptied, excluded)
-        if now is None and better.split:
-            raise refusal or AssertionError("a refusal has its error")
-        if now is not None and (better.split or _same(better, now)):
-            return now, 0.0
-        return better, (better.needed_mb or 0.0) * HEADROOM - (figures.free[better.device] or 0.0)
+    def _goers(
+        self, load: Demand, domain: str, short_mb: float
+    ) -> Callable[[list[Candidate]], Iterable[Candidate]]:
+        """Who goes for a load; worked out before the lock is taken, made sure of under it."""
+        short = int(short_mb * MB) + 1
+        chosen = self._future.goers(
+            self._candidates(), load, load.need - short, domain, self.domain_of
+        )
+        return lambda found: confirmed(chosen, found, short) or victims(found, short, domain)
 
     def _place(
         self,
@@ -157,7 +149,7 @@ class Admission:
     def _figures(self, woken: frozenset[str]) -> Figures:
         domain = domains(self._snapshot())
         with self._lock:
-            found = self._table.candidates(lambda device: domain.get(device, device))
+            found = self._candidates()
             held = {
                 where: self._table.held_mb(where, lambda device: domain.get(device, device))
                 for where in set(domain.values())
@@ -176,30 +168,32 @@ class Admission:
             domain=domain,
         )
 
-    def _evict(self, domain: str, short_mb: float) -> bool:
-        """Free at least this much there; False where nothing could go."""
-        before = self._budget.free_mb(domain, 0.0)
-        freed = self._let_go(
-            lambda found: victims(found, int(short_mb * MB) + 1, domain), "room was needed"
-        )
+    def _evict(self, choose: Callable[[list[Candidate]], Iterable[Candidate]]) -> bool:
+        """Free what is chosen; False where nothing could go."""
+        freed = self._let_go(choose, "room was needed")
         with self._lock:
             self._table.counters.evictions += freed.removed
-        if freed.removed and before is not None and domain != HOST:
-            self._settle(domain, before + freed.expected_mb * 0.9)
         return freed.removed > 0
 
     def _let_go(self, choose: Callable[[list[Candidate]], Iterable[Candidate]], why: str) -> Freed:
-        """Choose and remove under one lock, free without it."""
+        """Choose and remove under one lock, free without it, and wait for the drivers."""
+        places = set(domains(self._snapshot()).values()) - {HOST}
+        before = {place: self._budget.driver_mb(place) for place in places}
+        with self._lock:
+            chosen = choose(self._candidates())
+            leaving = self._table.removed((candidate.key for candidate in chosen), why)
+        freed = free(leaving)
+        self._settle(before, freed)
+        return freed
+
+    def _candidates(self) -> list[Candidate]:
         domain = domains(self._snapshot())
         with self._lock:
-            chosen = choose(self._table.candidates(lambda device: domain.get(device, device)))
-            leaving = self._table.removed((candidate.key for candidate in chosen), why)
-        return free(leaving)
+            return self._table.candidates(lambda device: domain.get(device, device))
 
-    def _settle(self, domain: str, wanted_mb: float) -> None:
-        settle(lambda: self._budget.free_mb(domain, 0.0), wanted_mb)
-
-
-def _same(one: Placement, other: Placement) -> bool:
-    """Whether two placements give the same model in the same place."""
-    return (one.device, one.dtype, one.split) == (other.device, other.dtype, other.split)
+    def _settle(self, before: Mapping[str, float | None], freed: Freed) -> None:
+        """Wait until the devices have what was freed, by the driver's own figures."""
+        for domain, free_mb in before.items():
+            given = sum(mb for d, mb in freed.mb_by_device.items() if self.domain_of(d) == domain)
+            if given and free_mb is not None:
+                settle(partial(self._budget.driver_mb, domain), free_mb + _MOST_OF_IT * given)

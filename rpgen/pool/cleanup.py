@@ -11,7 +11,7 @@ import gc
 import sys
 import time
 import weakref
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -28,6 +28,7 @@ class Freed:
     removed: int = 0
     expected_mb: float = 0.0
     held_outside: tuple[str, ...] = ()
+    mb_by_device: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass
@@ -46,16 +47,19 @@ def free(leaving: list[Leaving]) -> Freed:
     The list is emptied: a caller that kept it would keep the models.
     """
     removed = len(leaving)
-    watched = [(item.key, item.size, _weak(item.value)) for item in leaving]
-    devices = {device for item in leaving for device in item.by_device}
-    size = sum(item.size for item in leaving)
+    watched = [(item.key, item.size, item.by_device, _weak(item.value)) for item in leaving]
     leaving.clear()
-    if any(_alive(ref) for _, _, ref in watched):
+    if any(_alive(ref) for *_, ref in watched):
         gc.collect()
-    outside = tuple(key for key, _, ref in watched if _alive(ref))
-    kept = sum(size for _, size, ref in watched if _alive(ref))
-    give_back(devices, size - kept)
-    return Freed(removed, (size - kept) / MB, outside)
+    outside = tuple(key for key, _, _, ref in watched if _alive(ref))
+    freed, by_device = 0, dict[str, float]()
+    for key, size, places, _ in watched:
+        if key not in outside:
+            freed += size
+            for device, part in places.items():
+                by_device[device] = by_device.get(device, 0.0) + part / MB
+    give_back({device for _, _, places, _ in watched for device in places}, freed)
+    return Freed(removed, freed / MB, outside, by_device)
 
 
 def give_back(devices: Iterable[str], freed_bytes: int) -> None:

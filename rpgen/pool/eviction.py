@@ -1,5 +1,7 @@
 """Who has to go when memory is short: a pure function.
 
+The rule for things of one size, and where sizes to come are not known; `foresight` knows more.
+
 need 700 MB on cuda:0; idle there, in the order in which they would be missed least:
   A 200 MB, never used again      chosen
   B 800 MB, next use in 9 files   chosen: 200 + 800 is enough
@@ -19,7 +21,8 @@ class Candidate:
 
     `next_use` counts how far away the next use is, NEVER where the plan has none; without a
     plan all are NEVER, and the least recently used goes first. `domain` is the memory it
-    lies in (a device, or the host).
+    lies in (a device, or the host), `asked_as` what the plan calls it: two instances of one
+    model have two keys and one such name.
     """
 
     key: str
@@ -28,6 +31,7 @@ class Candidate:
     last_used: float
     next_use: int | None = NEVER
     busy: bool = False
+    asked_as: str = ""
 
 
 def order(candidates: Iterable[Candidate]) -> list[Candidate]:
@@ -43,6 +47,15 @@ def order(candidates: Iterable[Candidate]) -> list[Candidate]:
             c.key,
         ),
     )
+
+
+def confirmed(
+    chosen: Iterable[str], candidates: Iterable[Candidate], need: int
+) -> tuple[Candidate, ...]:
+    """Those that were chosen a moment ago, if they still are there, idle, and enough."""
+    keys = set(chosen)
+    still = tuple(c for c in candidates if c.key in keys and not c.busy)
+    return still if len(still) == len(keys) and sum(c.size for c in still) >= need else ()
 
 
 def victims(candidates: Iterable[Candidate], need: int, domain: str) -> tuple[Candidate, ...]:
@@ -74,11 +87,16 @@ def too_old(
     *,
     under_pressure: bool,
     large: int,
+    keep_planned: bool = False,
 ) -> tuple[Candidate, ...]:
-    """The idle ones that nobody asked for in time; under pressure large ones get half of it."""
+    """The idle ones that nobody asked for in time; under pressure large ones get half of it.
+
+    With `keep_planned` those stay that the plan will ask for.
+    """
 
     def limit(candidate: Candidate) -> float:
         halved = under_pressure and candidate.size >= large
         return oldest_seconds / 2 if halved else oldest_seconds
 
-    return tuple(c for c in order(candidates) if now - c.last_used >= limit(c))
+    unplanned = (c for c in order(candidates) if c.next_use is NEVER or not keep_planned)
+    return tuple(c for c in unplanned if now - c.last_used >= limit(c))

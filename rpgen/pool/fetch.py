@@ -7,6 +7,7 @@ from typing import Any
 from rpgen.placement.preferences import ENVIRONMENT
 from rpgen.pool.custody import Custody
 from rpgen.pool.entry import Asked, Entry, Got, Identity, Kind
+from rpgen.pool.future import Coming, Expected
 from rpgen.pool.keys import OptionsMemory, Wishes, environment_reader
 from rpgen.pool.moving import Mover
 from rpgen.pool.obtain import Obtain
@@ -87,6 +88,13 @@ class Fetch:
                 return None
             entry.leases += 1
             return hit(entry, request)
+
+    def foretell(self, coming: Coming) -> Expected | None:
+        """What a model that is still to come will take; None where that can't be told now."""
+        kind, name = coming.model_type, coming.model_name
+        constructor, wishes = coming.constructor, coming.hardware_preferences
+        request = self.request(kind, name, constructor, wishes)
+        return self._obtain.foretell(self._reader.wanted(request, constructor, wishes))
 
     def plain(
         self, identity: Identity, constructor: Callable[[], Any], request: tuple[Any, ...]

@@ -49,6 +49,11 @@ class Gate:
             for _ in range(depth):
                 self._lock.acquire()
 
+    @property
+    def held(self) -> bool:
+        """Whether this thread is inside."""
+        return self._held() > 0
+
     def _held(self) -> int:
         return getattr(self._depth, "value", 0)
 

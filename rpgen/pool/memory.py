@@ -108,6 +108,10 @@ class Budget:
         self._reservations = reservations
         self._limits = dict(limits_mb or {})
 
+    def driver_mb(self, domain: str) -> float | None:
+        """The driver's own figure, whatever the budget."""
+        return self._read(domain)
+
     def free_mb(self, domain: str, held_mb: float, *, create_context: bool = False) -> float | None:
         """The smaller of what the driver says and what is left of the budget, less promises."""
         found = self._read(domain, create_context=create_context)

@@ -20,6 +20,7 @@ from rpgen.placement.estimate import Needs
 from rpgen.pool.admission import Admission
 from rpgen.pool.entry import Got, Identity, Kind, Loaded
 from rpgen.pool.flight import Flight, Flights
+from rpgen.pool.future import Expected
 from rpgen.pool.gate import Gate, needs_gate
 from rpgen.pool.keys import source_of
 from rpgen.pool.loading import RanOutError, load_model, load_plain
@@ -42,6 +43,13 @@ class Obtain:
 
     def forget_failures(self) -> None:
         self._final.clear()
+
+    def foretell(self, wanted: Wanted) -> Expected | None:
+        """What a load would take; None outside the gate, as looking closer may need it, and who
+        waits for it there may be waited for."""
+        if not self._gate.held:
+            return None
+        return self._admission.foretell(wanted.needs(), wanted.preferences)
 
     def plain(self, identity: Identity, constructor: Callable[..., Any], request: Hashable) -> Got:
         """A resource or a tokenizer, pinned."""
@@ -100,7 +108,9 @@ class Obtain:
         ran_out: BaseException | None = None
         while True:
             try:
-                placement, ticket = self._admission.admit(needs, wanted.preferences, failed)
+                placement, ticket = self._admission.admit(
+                    needs, wanted.preferences, failed, wanted.identity.plain_key
+                )
             except DoesNotFitError:
                 if not failed:
                     raise

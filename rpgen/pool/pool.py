@@ -21,6 +21,7 @@ from rpgen.pool.custody import Custody
 from rpgen.pool.entry import Identity, Kind, Use
 from rpgen.pool.eviction import too_old
 from rpgen.pool.fetch import Fetch, hit
+from rpgen.pool.future import Future, Tell
 from rpgen.pool.looking import Looking
 from rpgen.pool.low_memory import LowMemory
 from rpgen.pool.memory import HOST, Budget, FreeMemory, HostFigures, Reservations, read_free
@@ -66,8 +67,15 @@ class ResourcePool(Telling):
         self._around = Surroundings(snapshot, host, classify)
         self._reservations = Reservations()
         budget = Budget(free_memory or read_free, self._reservations, budgets_mb)
+        self._future = Future(self._table, lambda coming: self._fetch.foretell(coming))
         self._admission = Admission(
-            self._table, self._lock, budget, self._reservations, self._around.snapshot, matrix
+            self._table,
+            self._lock,
+            budget,
+            self._reservations,
+            self._around.snapshot,
+            matrix,
+            self._future,
         )
         self._obtain = Obtain(self._table, self._lock, self._admission)
         self._recall = Recall(
@@ -212,10 +220,14 @@ class ResourcePool(Telling):
         """What an owner took in all: the next prediction for its model, if it used just one."""
         return self._recall.note(self.uses(owner), peak_mb)
 
-    def expect(self, keys: Sequence[str]) -> None:
-        """What will be asked for from here on (`type:name`), so that eviction can look ahead."""
+    def expect(self, keys: Sequence[str], tell: Tell | None = None) -> None:
+        """What will be asked for from here on (`type:name`), so that eviction can look ahead.
+
+        `tell` says of a key how it will be asked for, so that its size can be predicted too; it
+        is called when something has to go.
+        """
         with self._lock:
-            self._table.plan = tuple(keys)
+            self._future.expect(keys, tell)
 
     def watch(self, watcher: Watcher) -> None:
         """Call `watcher` with each entry that comes, and with each that goes and why it does.
@@ -228,7 +240,10 @@ class ResourcePool(Telling):
     # Letting go
 
     def cleanup_unused_resources(self, max_age_minutes: float = 30) -> int:
-        """Let go of what is idle and older; returns how many went."""
+        """Let go of what is idle and older; returns how many went.
+
+        What is expected to be asked for again stays while memory is plenty, unless the age is 0.
+        """
         oldest = 60 * self._low_memory.cleanup_minutes(max_age_minutes)
         pressed = self._around.under_pressure()
         with self._lock:
@@ -239,6 +254,7 @@ class ResourcePool(Telling):
                 oldest,
                 under_pressure=pressed,
                 large=low_memory.LARGE_BYTES,
+                keep_planned=oldest > 0 and not pressed and not self.low_memory_mode,
             )
             leaving = self._table.removed((candidate.key for candidate in old), "idle for too long")
             self._counters.cleanup_runs += 1

@@ -144,10 +144,11 @@ class Table:
             Candidate(
                 key=entry.key,
                 domain=domain_of(entry.size.device or "cpu"),
-                size=entry.size.total,
+                size=_size_in(entry, domain_of),
                 last_used=entry.last_used,
                 next_use=distance.get(entry.identity.plain_key),
                 busy=entry.busy,
+                asked_as=entry.identity.plain_key,
             )
             for entry in self
         ]
@@ -170,3 +171,12 @@ class Table:
         while f"{identity.full_key}#{number}" in self._keys:
             number += 1
         return f"{identity.full_key}#{number}"
+
+
+def _size_in(entry: Entry, domain_of: Callable[[str], str]) -> int:
+    """What it takes in the memory where most of it lies: a split model lies in several."""
+    size = entry.size
+    domain = domain_of(size.device or "cpu")
+    if len(size.by_device) < 2:
+        return size.total
+    return sum(part for device, part in size.by_device.items() if domain_of(device) == domain)

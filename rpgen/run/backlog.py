@@ -17,6 +17,14 @@ from rpgen.run.channel import RunFile
 
 LOOK_AHEAD = 200  # files whose models the pool is told of
 WORTH_SHARING = 4
+AHEAD = 2
+
+
+def ahead(waiting: int, slots: int, isolate: bool = False) -> int:
+    """How many files a worker has at once. Towards the end nothing waits with one worker that
+    another could do at once."""
+    few = slots > 1 and waiting <= AHEAD * slots
+    return 1 if isolate or few else AHEAD
 
 
 class Backlog:
@@ -65,22 +73,26 @@ class Backlog:
         task = self.peek(slot)
         if task is None:
             return None
-        told = replace(task, upcoming=self._upcoming(task, slot))
+        coming = self._upcoming(task, slot)
+        files: dict[str, str] = {}
+        for name, path in coming:
+            files.setdefault(name, path)
+        told = replace(task, upcoming=tuple(name for name, _ in coming), upcoming_files=files)
         self._waiting.remove(task)
         if key := self._keys.get(task.name):
             self._homes.setdefault(key, set()).add(slot)
         return told
 
-    def _upcoming(self, first: RunFile, slot: int) -> tuple[str, ...]:
-        """The models that this slot's worker is to expect: this file's, then those of the
-        waiting files that no other worker is to run."""
-        keys = [self._keys.get(first.name)]
+    def _upcoming(self, first: RunFile, slot: int) -> list[tuple[str, str]]:
+        """The models that this slot's worker is to expect, with their files: this file's, then
+        those of the waiting files that no other worker is to run."""
+        found = [(self._keys.get(first.name), first.path)]
         for task in islice(self._waiting, LOOK_AHEAD):
             key = self._keys.get(task.name)
             homes = self._homes.get(key or "")
             if task is not first and (not homes or slot in homes):
-                keys.append(key)
-        return tuple(key for key in keys if key)
+                found.append((key, task.path))
+        return [(key, path) for key, path in found if key]
 
     def put_back(self, tasks: Iterable[RunFile]) -> None:
         """To the front, in their order."""

@@ -5,7 +5,8 @@ to the journal. The end of the input without an `Exit` means that the supervisor
 """
 
 import json
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 
@@ -52,7 +53,7 @@ class RunFile:
     round, attempt, and whether it went wrong.
 
     `upcoming` has the pool's keys of the models that this file and the next ones will ask for,
-    in order, as far as the files say so.
+    in order, as far as the files say so, `upcoming_files` for each key the first of these files.
     """
 
     path: str
@@ -61,6 +62,7 @@ class RunFile:
     ran: tuple[tuple[str, int, int, bool], ...] = ()
     needs_models: bool = False
     upcoming: tuple[str, ...] = ()
+    upcoming_files: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

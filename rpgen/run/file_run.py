@@ -45,7 +45,7 @@ class FileRun:
         self._settings = settings
         self._journal = journal
         self._owner = FileOwner(command.path)
-        self._upcoming = command.upcoming
+        self._upcoming = command.upcoming, command.upcoming_files
         self._told: set[str] = set()
         self._reports: list[Any] = []
         self._interruption: str | None = None
@@ -62,7 +62,7 @@ class FileRun:
         sys.path.insert(0, str(self._path.parent))  # as for `python FILE`: helpers beside it
         self._guard.file_starts()
         self._owner.enter()
-        self._owner.announce(self._upcoming)
+        self._owner.announce(*self._upcoming)
         self._held = measure.held_mb(_pool_stats())
         if (pool := loaded_pool()) is not None:
             pool.monitor.reset_peaks()

@@ -5,10 +5,12 @@ that has done so can have taken anything from it.
 """
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import asdict, is_dataclass
 from typing import Any
+
+from rpgen.run.coming import of_files
 
 _POOL_MODULE = "rpgen.resource_pool"
 
@@ -26,6 +28,7 @@ class FileOwner:
     def __init__(self, name: str) -> None:
         self.name = name
         self._context: AbstractContextManager[Any] | None = None
+        self._later: tuple[str, ...] | None = None
 
     def enter(self) -> None:
         """Make this file the owner, if the pool is there; call again when it may have come."""
@@ -33,11 +36,15 @@ class FileOwner:
             self._context = pool.owner(self.name)
             self._context.__enter__()
 
-    def announce(self, keys: Sequence[str]) -> None:
-        """Tell the pool what will be asked for, so that it evicts what is needed last."""
+    def announce(self, keys: Sequence[str], files: Mapping[str, str]) -> None:
+        """Tell the pool what will be asked for, so that it evicts what is needed last: `keys` in
+        order, this file's first, and for each the first file that will ask for it."""
         pool = loaded_pool()
-        if pool is not None and keys:
-            pool.expect(keys)
+        if pool is None:
+            return
+        own = keys and files.get(keys[0]) == self.name
+        self._later = tuple(keys[1:] if own else keys)
+        pool.expect(keys, of_files(files))
 
     def uses(self) -> tuple[dict[str, Any], ...]:
         """The pool's account of each model that this file has got so far."""
@@ -53,6 +60,8 @@ class FileOwner:
             context.__exit__(None, None, None)
         pool = loaded_pool()
         if pool is not None:
+            if self._later is not None:
+                pool.expect(self._later)
             pool.cleanup_unused_resources(max_age_minutes=cleanup_age_minutes)
 
 

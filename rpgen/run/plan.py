@@ -1,8 +1,9 @@
 """What a run would do, worked out before anything is loaded.
 
-The pool that decides in the worker decides here as well, over models that are only as large
+The pool that decides in a worker decides here as well, over models that are only as large
 as the real ones are predicted to be: so the loads and evictions of the plan are those of the
-run, as far as the predictions hold.
+run, as far as the predictions hold. With several workers the files are handed out as in a run
+in which each takes as long as it is said to.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -10,16 +11,14 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from rpgen.errors import DoesNotFitError, RpgenError
-from rpgen.hardware.types import HardwareSnapshot
-from rpgen.pool.memory import HOST, HostFigures, domains
-from rpgen.run.backlog import LOOK_AHEAD
+from rpgen.pool.future import Coming, Tell
+from rpgen.pool.memory import HOST, HostFigures
+from rpgen.run.coming import of_file
+from rpgen.run.rehearsal import rehearse
 from rpgen.run.schedule import Job
+from rpgen.run.share import Ledger, Machine, Share
 
 MB = 2**20
-WORKER_MB = 700.0
-"""What a worker with torch and transformers takes itself, beside its models."""
-CONTEXT_MB = 500.0
-"""What an accelerator's context takes."""
 
 
 @dataclass(frozen=True)
@@ -40,6 +39,7 @@ class Step:
 
     path: str
     model: str | None
+    worker: int = 0
     loads: bool | None = None
     device: str | None = None
     dtype: str | None = None
@@ -54,12 +54,14 @@ class Step:
 
 @dataclass(frozen=True)
 class Plan:
-    """`peak_mb` and `budget_mb` are by device; a budget is None where there is none."""
+    """The files as they begin. `peak_mb` and `budget_mb` are by device; a budget, which is that
+    of all workers, is None where there is none."""
 
     host: str
     steps: tuple[Step, ...]
     peak_mb: Mapping[str, float] = field(default_factory=dict)
     budget_mb: Mapping[str, float] = field(default_factory=dict)
+    workers: int = 1
 
     @property
     def loads(self) -> int:
@@ -71,42 +73,6 @@ class Plan:
 
     def to_dict(self) -> dict[str, Any]:
         return {**asdict(self), "loads": self.loads, "evictions": self.evictions}
-
-
-@dataclass(frozen=True)
-class Machine:
-    """The machine that the plan is for. `free_mb` by memory: of the host and of each device."""
-
-    snapshot: HardwareSnapshot
-    total_mb: float
-    free_mb: Mapping[str, float]
-
-
-def this_machine(snapshot: HardwareSnapshot) -> Machine:
-    """With the memory that is free on it now."""
-    from rpgen.pool.memory import read_host
-
-    host = read_host()
-    free = {HOST: host.available_mb - WORKER_MB, **_devices(snapshot)}
-    return Machine(snapshot, host.total_mb, free)
-
-
-def other_machine(snapshot: HardwareSnapshot) -> Machine:
-    """With all of its memory free: what else runs there is not known here."""
-    total = snapshot.memory_limit_mb or snapshot.memory_total_mb
-    return Machine(snapshot, total, {HOST: total - WORKER_MB, **_devices(snapshot)})
-
-
-def _devices(snapshot: HardwareSnapshot) -> dict[str, float]:
-    """The devices with memory of their own, all of it but a context's free."""
-    domain = domains(snapshot)
-    return {
-        device.torch_device: device.total_mb - CONTEXT_MB
-        for backend in snapshot.backends
-        for device in snapshot.devices(backend)
-        if device.torch_device and device.total_mb is not None
-        if domain[device.torch_device] != HOST
-    }
 
 
 class _Weights:
@@ -141,73 +107,75 @@ class _Source:
 
 
 class Planner:
-    """One worker's run on a machine, file after file."""
+    """One worker's part of a run, file after file."""
 
-    def __init__(self, machine: Machine, budgets: Mapping[str, float]) -> None:
+    def __init__(
+        self, number: int, share: Share, ledger: Ledger, machine: Machine, tell: Tell
+    ) -> None:
         from rpgen.pool.pool import ResourcePool
 
-        self._machine = machine
-        self._held: dict[str, float] = {}
+        self._number, self._share, self._ledger, self._tell = number, share, ledger, tell
         self._gone: list[Gone] = []
-        self.peak_mb: dict[str, float] = {}
         self._pool = ResourcePool(
-            snapshot=lambda: machine.snapshot,
+            snapshot=lambda: share.snapshot,
             free_memory=self._free,
             host=lambda: HostFigures(machine.total_mb, self._free(HOST) or 0.0, "the plan"),
-            budgets_mb=budgets,
+            budgets_mb=share.budgets,
         )
         self._pool.watch(self._changed)
 
     def _free(self, device: str, *, create_context: bool = False) -> float | None:
-        free = self._machine.free_mb.get(device)
-        return None if free is None else free - self._held.get(device, 0.0)
+        return self._ledger.free_mb(self._share.real_name(device))
 
     def _changed(self, entry: Any, why: str | None) -> None:
         for device, size in entry.size.by_device.items():
-            change = size / MB if why is None else -size / MB
-            self._held[device] = self._held.get(device, 0.0) + change
+            mb = size / MB
+            self._ledger.take(self._share.real_name(device), mb if why is None else -mb)
         if why is not None:
-            size_mb = round(entry.size.total / MB, 1)
-            self._gone.append(Gone(entry.key, entry.size.device, size_mb, why))
+            size_mb, device = round(entry.size.total / MB, 1), self._real(entry.size.device)
+            self._gone.append(Gone(entry.key, device, size_mb, why))
+
+    def _real(self, device: str | None) -> str | None:
+        return device and self._share.real_name(device)
+
+    def end(self) -> None:
+        """The worker ends, and its models with it."""
+        self._pool.clear()
 
     def step(self, job: Job, upcoming: Sequence[str]) -> Step:
         self._gone.clear()
-        bare = Step(job.name, job.facts.model)
-        if not job.facts.checkpoint or job.facts.family is None:
-            return bare
+        self._ledger.works(self._number, None, 0.0)
+        bare = Step(job.name, job.facts.model, self._number)
         try:
-            return self._load(job, bare, upcoming)
+            coming = of_file(job.facts, _Source)
+            return bare if coming is None else self._load(job.name, coming, upcoming)
         except (RpgenError, TypeError) as error:
             kind = "fits nowhere: " if isinstance(error, DoesNotFitError) else ""
-            return Step(job.name, job.facts.model, problem=f"{kind}{error}")
+            return Step(job.name, job.facts.model, self._number, problem=f"{kind}{error}")
 
-    def _load(self, job: Job, bare: Step, upcoming: Sequence[str]) -> Step:
-        from rpgen.models import Checkpoint
-
-        source = _Source(Checkpoint(**job.facts.checkpoint))
-        with self._pool.owner(job.name):
-            self._pool.expect(upcoming)
+    def _load(self, name: str, coming: Coming, upcoming: Sequence[str]) -> Step:
+        with self._pool.owner(name):
+            self._pool.expect(upcoming, self._tell)
             self._pool.get_model(
-                str(job.facts.family),
-                str(job.facts.model),
-                constructor=source.load_model,
-                hardware_preferences=job.facts.preferences,
+                coming.model_type,
+                coming.model_name,
+                constructor=coming.constructor,
+                hardware_preferences=coming.hardware_preferences,
             )
-        (use,) = self._pool.uses(job.name)
-        device = use.device or HOST
-        held = self._held.get(device, 0.0)
+        (use,) = self._pool.uses(name)
+        device = self._share.real_name(use.device or HOST)
         working = max(0.0, (use.predicted_mb or 0.0) - (use.measured_mb or 0.0))
-        self.peak_mb[device] = max(self.peak_mb.get(device, 0.0), held + working)
         return Step(
-            path=job.name,
-            model=bare.model,
+            path=name,
+            model=coming.model_name,
+            worker=self._number,
             loads=not use.hit,
             device=device,
             dtype=use.dtype or ("fp32" if device == HOST else None),  # as the pool asks for
             weights=use.weights,
             file_mb=None if use.predicted_mb is None else round(use.predicted_mb, 1),
-            device_mb=round(held + working, 1),
-            source=source.estimate().source,
+            device_mb=round(self._ledger.works(self._number, device, working), 1),
+            source=use.estimate_source,
             evicted=tuple(self._gone),
             degraded=use.degraded,
         )
@@ -216,17 +184,34 @@ class Planner:
 def make_plan(
     jobs: Sequence[Job],
     machine: Machine,
+    workers: tuple[Share, ...],
     budgets: Mapping[str, float],
+    seconds: Callable[[str], float] = lambda name: 1.0,
+    isolate: bool = False,
     progress: Callable[[Step], None] = lambda step: None,
 ) -> Plan:
-    """The plan for these files in this order."""
-    planner = Planner(machine, budgets)
-    keys = [job.facts.pool_key for job in jobs]
+    """The plan for these files. `budgets` are those of the whole run, `seconds` how long a file
+    takes; with `isolate` each has a worker of its own."""
+    by_name = {job.name: job for job in jobs}
+    by_key = {job.facts.pool_key: job for job in reversed(jobs)}
+    ledger = Ledger(machine, workers)
+
+    def tell(key: str) -> Coming | None:
+        return of_file(by_key[key].facts, _Source) if key in by_key else None
+
+    def planner(number: int) -> Planner:
+        return Planner(number, workers[number], ledger, machine, tell)
+
+    planners = [planner(number) for number in range(len(workers))]
+    keys = {job.name: job.facts.pool_key for job in jobs}
+    tasks = [job.task() for job in jobs]
     steps = []
-    for number, job in enumerate(jobs):
-        upcoming = [key for key in keys[number : number + LOOK_AHEAD] if key]
-        steps.append(planner.step(job, upcoming))
+    for number, task in rehearse(tasks, keys, len(workers), seconds, isolate):
+        if isolate:
+            planners[number].end()
+            planners[number] = planner(number)
+        steps.append(planners[number].step(by_name[task.name], task.upcoming))
         progress(steps[-1])
-    peaks = {device: round(mb, 1) for device, mb in planner.peak_mb.items()}
+    peaks = {device: round(mb, 1) for device, mb in ledger.peak_mb.items()}
     shown = {device: budgets[device] for device in peaks if device in budgets}
-    return Plan(machine.snapshot.host.name, tuple(steps), peaks, shown)
+    return Plan(machine.snapshot.host.name, tuple(steps), peaks, shown, len(workers))

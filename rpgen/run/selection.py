@@ -66,6 +66,11 @@ def only_failed(
     return tuple(chosen)
 
 
+def seconds_last_time() -> dict[str, float]:
+    """How long each file took, by the reports that are kept."""
+    return last_seconds(islice(reversed(all_runs()), LOOK_BACK))
+
+
 def last_seconds(runs: Iterable[RunFolder]) -> dict[str, float]:
     """How long each file took in the newest run that had it, by its report."""
     seconds: dict[str, float] = {}

@@ -15,7 +15,7 @@ from typing import Any
 import rpgen
 from rpgen.errors import NothingRanError, UsageError, WorkerError
 from rpgen.run import events
-from rpgen.run.backlog import Backlog
+from rpgen.run.backlog import Backlog, ahead
 from rpgen.run.channel import Exit, RunFile
 from rpgen.run.engines import Engine
 from rpgen.run.engines.interface import LostWorkerError, Slot
@@ -35,7 +35,6 @@ QUICK_POLL_SECONDS = 0.002  # after news: small files follow each other within m
 POLL_SECONDS = 0.02
 START_SECONDS = 600.0  # for torch and transformers on a slow disk
 EXIT_SECONDS = 5.0
-AHEAD = 2
 
 
 class Supervisor:
@@ -267,10 +266,7 @@ class Supervisor:
             worker.handle.send(Exit())
 
     def _ahead(self) -> int:
-        """Towards the end nothing waits with one worker that another could do at once."""
-        slots = len(self._engine.slots())
-        few = slots > 1 and len(self._backlog) <= AHEAD * slots
-        return 1 if self._request.isolate or few else AHEAD
+        return ahead(len(self._backlog), len(self._engine.slots()), self._request.isolate)
 
     def _gone(self, worker: Watched, status: int) -> None:
         """The worker has ended. That is in order only where nothing was left for it to do."""

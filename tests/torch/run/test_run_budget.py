@@ -34,22 +34,25 @@ note("VmRSS")
 """
 
 
-@pytest.fixture(scope="module")
-def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """Four checkpoints of about 41 MB in fp32."""
+def checkpoint(folder: Path, words: int) -> Path:
+    """About 1.5 MB for a thousand words, and 12 MB, in fp32."""
     import torch
     from transformers import BertConfig, BertModel
 
     torch.manual_seed(0)
-    made = {}
-    for name in NAMES:
-        config = BertConfig(
-            vocab_size=20_000, hidden_size=384, num_hidden_layers=2, num_attention_heads=4,
-            intermediate_size=768, max_position_embeddings=128,
-        )  # fmt: skip
-        made[name] = tmp_path_factory.mktemp("models") / f"bert-{name}"
-        BertModel(config).save_pretrained(made[name])
-    return made
+    config = BertConfig(
+        vocab_size=words, hidden_size=384, num_hidden_layers=2, num_attention_heads=4,
+        intermediate_size=768, max_position_embeddings=128,
+    )  # fmt: skip
+    BertModel(config).save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Four checkpoints of about 41 MB."""
+    made = tmp_path_factory.mktemp("models")
+    return {name: checkpoint(made / f"bert-{name}", 20_000) for name in NAMES}
 
 
 @pytest.fixture(autouse=True)
@@ -92,6 +95,26 @@ def test_loads_are_those_of_the_plan_and_the_peak_stays_within_the_budget(
     assert max(_held(journal)) <= BUDGET
     base, *peaks = map(float, (project.folder / "resident.txt").read_text().split())
     assert max(peaks) - base <= BUDGET
+
+
+def test_models_of_several_sizes_go_as_planned_and_with_the_fewest_loads(
+    project: Project, tmp_path: Path
+) -> None:
+    """The furthest next use would take 7 loads here, least recently used 8."""
+    words = {"a": 12_000, "b": 32_000, "c": 32_000, "d": 12_000}  # 30 and 60 MB
+    made = {name: checkpoint(tmp_path / f"bert-{name}", size) for name, size in words.items()}
+    write(project, made, "bdacbdab")
+    arguments = (".", "--order", "path", "--memory-budget", "110MB")
+    plan = json.loads(project.run(*arguments, "--plan", "--json", "-").out)
+    ran = project.run(*arguments)
+    assert ran.code == 0, ran.out
+    journal = list(read(ran.state / "journal.jsonl"))
+    planned = [step["path"] for step in plan["steps"] if step["loads"]]
+    assert [event.path for event in journal if isinstance(event, ModelLoaded)] == planned
+    assert len(planned) == 6
+    evicted = [gone["key"] for step in plan["steps"] for gone in step["evicted"]]
+    assert [event.key for event in journal if isinstance(event, ModelEvicted)] == evicted
+    assert max(_held(journal)) <= 110
 
 
 def _held(journal: list[Event]) -> list[float]:

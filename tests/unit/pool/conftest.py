@@ -1,5 +1,7 @@
 """A pool on a simulated machine, without torch: sizes, memory and time are the test's."""
 
+import gc
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -148,6 +150,16 @@ class Source:
 
     def load_processor(self) -> object:
         return type("Processor", (), {})()
+
+
+@pytest.fixture(autouse=True)
+def _no_transformers(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Whoever else runs in this process may have imported it: what can't be looked into would
+    then have to wait at its gate, and the collector walk over all of it each time."""
+    monkeypatch.delitem(sys.modules, "transformers", raising=False)
+    gc.freeze()
+    yield
+    gc.unfreeze()
 
 
 @pytest.fixture(autouse=True)

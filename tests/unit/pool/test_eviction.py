@@ -135,7 +135,7 @@ def test_with_equal_sizes_it_is_the_optimum() -> None:
 
 
 def test_with_unequal_sizes_it_is_nearly_always_better_and_better_in_all() -> None:
-    """Which sizes come later nobody knows, so the furthest use is a rule of thumb here."""
+    """Without knowing the sizes that come, the furthest use is a rule of thumb here."""
     source = random.Random(1)
     ours = theirs = worse = 0
     for _ in range(1000):

@@ -34,7 +34,7 @@ class Pool:
         yield
         self.said.append(f"leave {name}")
 
-    def expect(self, keys: Sequence[str]) -> None:
+    def expect(self, keys: Sequence[str], tell: object = None) -> None:
         self.said.append(f"expect {' '.join(keys)}")
 
     def uses(self, name: str) -> tuple[Use, ...]:
@@ -59,10 +59,10 @@ def test_a_file_enters_once_and_leaves_before_the_clean_up(pool: Pool) -> None:
     owner.enter()
     owner.enter()
     assert owner.uses() == ({"key": "k", "dtype": "fp32", "measured_mb": 1.5, "degraded": None},)
-    owner.announce(())
-    owner.announce(("a:b", "c:d"))
+    owner.announce(("a:b", "c:d"), {"a:b": "f", "c:d": "g"})
     owner.leave(0.5)
-    assert pool.said == ["enter f", "expect a:b c:d", "leave f", "clean 0.5"]
+    said = ["enter f", "expect a:b c:d", "leave f", "expect c:d", "clean 0.5"]
+    assert pool.said == said
     assert owner.uses() == ()
 
 
