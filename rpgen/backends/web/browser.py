@@ -200,7 +200,7 @@ class _Running:
             ]
             self.processes = [*driver, *(p for d in driver for p in d.children(recursive=True))]
             for thread in set(threading.enumerate()) - threads:
-                if thread.name.startswith("waitpid-"):  # asyncio waits for the driver in it
+                if "waitpid-" in thread.name:  # asyncio waits for the driver in it
                     thread.name = "rpgen browser's end"
 
     def is_alive(self) -> bool:

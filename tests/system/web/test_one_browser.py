@@ -1,0 +1,163 @@
+"""One browser for a process: its thread, its death, its end, and nothing left behind."""
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+from rpgen.backends.base import BackendError
+from rpgen.backends.web.browser import Live, SharedBrowser
+from rpgen.backends.web.kept import kept_processes
+from rpgen.backends.web.program import Program
+from rpgen.run.surroundings import Surroundings
+
+COUNT = "number => number + 1"
+
+
+def add(live: Live, number: int) -> int:
+    found: int = live.page("sums").content.evaluate(COUNT, number)
+    return found
+
+
+def gone(pids: tuple[int, ...], patience: float = 10.0) -> bool:
+    """Whether all of these end within the patience."""
+    deadline = time.monotonic() + patience
+    while time.monotonic() < deadline:
+        if all(_has_ended(pid) for pid in pids):
+            return True
+        time.sleep(0.05)
+    return False
+
+
+def _has_ended(pid: int) -> bool:
+    try:
+        return psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True
+
+
+def test_it_serves_threads_and_a_test_that_has_a_loop(own_browser: SharedBrowser) -> None:
+    found: list[int] = []
+
+    def ask(number: int) -> None:
+        found.append(own_browser.do(lambda live: add(live, number)))
+
+    threads = [threading.Thread(target=ask, args=(number,)) for number in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    async def inside() -> int:
+        return own_browser.do(lambda live: add(live, 10))
+
+    assert sorted(found) == [1, 2, 3, 4]
+    assert asyncio.run(inside()) == 11
+
+
+def test_it_is_no_leftover_of_a_test_file(own_browser: SharedBrowser) -> None:
+    before = Surroundings.now()
+    own_browser.do(lambda live: add(live, 1))
+    assert set(own_browser.processes) <= kept_processes()
+    out, error = sys.stdout, sys.stderr
+    try:
+        assert before.restore() == ()
+    finally:
+        sys.stdout, sys.stderr = out, error
+    assert own_browser.do(lambda live: add(live, 2)) == 3
+
+
+def test_one_that_was_killed_is_replaced(own_browser: SharedBrowser) -> None:
+    own_browser.do(lambda live: add(live, 1))
+    first = own_browser.processes
+    os.kill(first[1], signal.SIGKILL)
+    assert gone(first[1:2])
+    assert own_browser.do(lambda live: add(live, 2)) == 3
+    assert not set(first) & set(own_browser.processes)
+    assert gone(first)
+    driver = own_browser.processes[0]
+    os.kill(driver, signal.SIGKILL)
+    assert gone((driver,))
+    assert own_browser.do(lambda live: add(live, 3)) == 4
+
+
+def test_death_in_the_middle_of_work_costs_that_work(own_browser: SharedBrowser) -> None:
+    own_browser.do(lambda live: add(live, 1))
+    killer = threading.Timer(0.5, own_browser.kill)
+    killer.start()
+    with pytest.raises(BackendError, match="the browser"):
+        own_browser.do(lambda live: live.page("sums").content.evaluate("new Promise(() => {})"))
+    killer.join()
+    assert own_browser.do(lambda live: add(live, 2)) == 3
+
+
+def test_a_page_that_hangs_is_ended(own_browser: SharedBrowser) -> None:
+    own_browser.do(lambda live: add(live, 1))
+    with pytest.raises(BackendError, match=r"no answer in 0\.5 s"):
+        own_browser.do(lambda live: live.page("sums").content.evaluate("for (;;);"), patience=0.5)
+    assert own_browser.do(lambda live: add(live, 2)) == 3
+
+
+def test_one_that_can_not_start_says_why(browser_files: Program, tmp_path: Path) -> None:
+    broken = tmp_path / "chromium"
+    broken.write_text(
+        "#!/bin/sh\necho error while loading shared libraries: libx.so >&2; exit 127\n"
+    )
+    broken.chmod(0o755)
+    browser = SharedBrowser(Program(broken, browser_files.runtime))
+    try:
+        with pytest.raises(BackendError, match=r"shared libraries: libx\.so"):
+            browser.do(lambda live: add(live, 1))
+    finally:
+        browser.close()
+
+
+def test_close_leaves_nothing_and_it_may_start_again(own_browser: SharedBrowser) -> None:
+    own_browser.do(lambda live: add(live, 1))
+    first = own_browser.processes
+    own_browser.close()
+    assert gone(first)
+    assert own_browser.processes == ()
+    assert not set(first) & kept_processes()
+    assert own_browser.do(lambda live: add(live, 1)) == 2
+
+
+OWNER = """
+import os, sys, time
+from rpgen.backends.web.browser import shared_browser
+browser = shared_browser()
+browser.do(lambda live: live.page("x"))
+print(*browser.processes, flush=True)
+if sys.argv[1] == "wait":
+    time.sleep(60)
+"""
+
+
+@pytest.mark.parametrize("how", ["exit", "killed"])
+def test_it_ends_with_its_process(how: str) -> None:
+    waits = "leave" if how == "exit" else "wait"
+    owner = subprocess.Popen(
+        [sys.executable, "-W", "error", "-c", OWNER, waits],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    assert owner.stdout is not None
+    assert owner.stderr is not None
+    with owner:
+        pids = tuple(int(word) for word in owner.stdout.readline().split())
+        assert len(pids) > 2, owner.stderr.read()
+        if how == "killed":
+            os.killpg(owner.pid, signal.SIGKILL)
+        assert gone(pids)
+        said = owner.stderr.read()
+        owner.wait(20)
+    assert said == "" or how == "killed"
