@@ -14,8 +14,9 @@ from rpgen.run.children import end_children
 _SET_BY_LIBRARIES = ("TORCHINDUCTOR_", "TRITON_", "KMP_", "PYTEST_CURRENT_TEST")
 """Variables that torch and pytest set for themselves while they work."""
 
-_OWN_THREADS = "rpgen "
-"""Threads of rpgen itself, such as those of the browser that stays for the next file."""
+_STAYING_THREADS = ("rpgen ", "tqdm_monitor")
+"""Threads of rpgen itself, such as those of the browser that stays for the next file, and the
+one that tqdm keeps for the whole process once anybody has shown progress."""
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGALRM)
 
@@ -65,7 +66,7 @@ class Surroundings:
             for thread in threading.enumerate()
             if thread not in self.threads
             and thread.is_alive()
-            and not thread.name.startswith(_OWN_THREADS)
+            and not thread.name.startswith(_STAYING_THREADS)
         ]
 
     def _restore_folder(self) -> list[str]:
