@@ -1,5 +1,5 @@
-"""What a hit costs, against the locked hit of cachetools, whether memory comes back, and what
-the monitor costs.
+"""What a hit costs, against the locked hit of cachetools and while others load, whether memory
+comes back, and what the monitor costs.
 
 cachetools offers a locked hit in two ways: the decorator `cached(cache, lock=...)`, and the
 cache used directly under the lock. The bounds are held against the cheaper one.
@@ -11,6 +11,7 @@ import threading
 import time
 import timeit
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,8 @@ from benchmarks.timing import machine, ratio
 ROUNDS = 25
 CALLS = 20_000
 LOADS = 50
+LOAD_SECONDS = 0.4
+LOAD_ROUNDS = 10
 MONITORED_SECONDS = 10.0
 BOUNDS = {"get_resource": 2.0, "get_model": 6.0}
 
@@ -40,6 +43,8 @@ def section() -> str:
             "| hit | microseconds (median) | times the locked hit (median of rounds) |",
             "|---|---|---|",
             *rows,
+            "",
+            *_during_loads(),
             "",
             _growth(),
             "",
@@ -86,6 +91,59 @@ def _jobs() -> dict[str, Callable[[], Any]]:
     for job in jobs.values():
         job()
     return jobs
+
+
+def _during_loads() -> list[str]:
+    """Hits on a fifth key while sixteen threads wait for four loads."""
+    lines = [
+        f"Hits on a fifth key while 16 threads get 4 other keys, each a load of"
+        f" {1000 * LOAD_SECONDS:g} ms, {LOAD_ROUNDS} rounds. The bound for the longest is 50 ms.",
+        "",
+        "| the loads | loads per round | hits | microseconds (median) | longest (ms)"
+        " | of a load's time |",
+        "|---|---|---|---|---|---|",
+    ]
+    for name, wait in (("wait, as for a disk", time.sleep), ("compute in Python", _compute)):
+        taken: list[float] = []
+        loads = sum(_one_round(wait, taken) for _ in range(LOAD_ROUNDS)) / LOAD_ROUNDS
+        longest = max(taken)
+        lines.append(
+            f"| {name} | {loads:g} | {len(taken)} | {1e6 * statistics.median(taken):.2f}"
+            f" | {1000 * longest:.2f} | {longest / LOAD_SECONDS:.4f} |"
+        )
+    return lines
+
+
+def _one_round(wait: Callable[[float], None], taken: list[float]) -> int:
+    """How many loads there were; the time of each hit goes into `taken`."""
+    from rpgen.pool.pool import ResourcePool
+
+    pool, loads = ResourcePool(), 0
+    pool.get_model("embedding", "fifth", object)
+
+    def load() -> object:
+        nonlocal loads
+        loads += 1
+        wait(LOAD_SECONDS)
+        return object()
+
+    with ThreadPoolExecutor(16) as threads:
+        futures = [
+            threads.submit(pool.get_model, "embedding", str(number % 4), load)
+            for number in range(16)
+        ]
+        while not all(future.done() for future in futures):
+            begun = time.perf_counter()
+            pool.get_model("embedding", "fifth", object)
+            taken.append(time.perf_counter() - begun)
+            time.sleep(0.0005)
+    return loads
+
+
+def _compute(seconds: float) -> None:
+    end = time.perf_counter() + seconds
+    while time.perf_counter() < end:
+        sum(range(1000))
 
 
 def _growth() -> str:

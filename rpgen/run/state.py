@@ -1,14 +1,20 @@
 """What runs leave behind in the state folder: `runs/<id>/` each, and which one is the latest.
 
+The history of runs that are no longer kept is in a file of its own: see `rpgen.history`.
+
 ```
 .rpgen/
   .gitignore            "*"
   latest                the id of the run that was started last
+  history.sqlite        what is remembered of every run
   runs/20261123-050312-4711/
     journal.jsonl       every event
+    lock                held as long as the run lasts
     report.json         the JSON report, once the run has ended
+    report.html         the page, likewise
     worker.log          what the worker printed, bounded; worker-slot-1.log of the next slot
     worker-1.stack      the stacks of a worker that crashed or hung
+    pytest_cache/       what pytest keeps for the tests
 ```
 """
 
