@@ -38,13 +38,13 @@ USES: dict[str, Word] = {
         *(_S.TOKEN_CLASSIFIER, "token-classification"),
         "ner pos conll conll03 conll2003 ontonotes pii upos postag postagger chunking wnut",
         "tokenclassification namedentity namedentityrecognition entity punctuation punctuate",
-        "wikiann thainer multinerd fewnerd",
+        "wikiann thainer multinerd fewnerd keyphrase keyphrases",
     ),
     **_words(
         *(_S.SENTENCE_TRANSFORMER, "sentence-similarity"),
         "sentence embedding embeddings embed sbert simcse retriever retrieval sts stsb contriever",
         "labse minilm paraphrase bge e5 gte similarity msmarco encoder biencoder semanticsearch",
-        "vectors sentencetransformer sentencetransformers allnli matryoshka",
+        "vectors sentencetransformer sentencetransformers allnli matryoshka sparse encoding dense",
     ),
     **_words(_F.EMBEDDING, "text-ranking", "reranker rerank crossencoder ranker reranking"),
     **_words(
@@ -102,7 +102,7 @@ USES: dict[str, Word] = {
         "leaf disease waste trash garbage accident fire weather satellite mineral rock pokemon",
         "fashion clothing shoes painting art anime signlanguage handwriting digit",
         "imageclassification expression fer fer2013 street scene galaxy histopathology pathology",
-        "dermatology",
+        "dermatology tagger deepfake gesture emotion",
     ),
     **_words(_F.VISION, "keypoint-detection", "pose keypoint keypoints landmark landmarks gaze"),
     **_words(_F.VISION, "image-to-image", "superresolution denoising deblur upscale"),
@@ -186,7 +186,19 @@ LEADING = frozenset(
         *("japanese", "chinese", "korean", "german", "french", "english", "spanish", "italian"),
         *("arabic", "turkish", "russian", "vietnamese", "thai", "hindi", "indic", "indo", "nordic"),
         *("portuguese", "dutch", "swedish", "danish", "polish", "persian", "greek", "hebrew", "nb"),
-        *("quantized", "merged", "custom", "my", "new", "ft", "finetuned", "distil", "medical"),
+        *(
+            "larger",
+            "base",
+            "quantized",
+            "merged",
+            "custom",
+            "my",
+            "new",
+            "ft",
+            "finetuned",
+            "distil",
+            "medical",
+        ),
     }
 )
 """Words that stand before a name and are none: what comes after them is at the start."""

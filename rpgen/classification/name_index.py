@@ -19,7 +19,7 @@ from rpgen.name_patterns import NOT_BRANDS, TURNING, USES
 MAX_TOKENS = 40
 SIZE = re.compile(r"a?\d+(\.\d+)?(x\d+(\.\d+)?)?[bmkt]")
 QUANTISED = re.compile(r"[.-](i?q\d\w*|bf16|fp?16|fp?32)$")
-VISION_VERSION = re.compile(r"^([a-z]?\d[\d.]*)v$|^v$")  # GLM-4.5V, R1V, MiniCPM-V see
+VISION_VERSION = re.compile(r"^(r?\d[\d.]*)v$|^v$")  # GLM-4.5V, R1V, MiniCPM-V see
 OMNI = re.compile(r"^o$")  # MiniCPM-o sees and hears
 VIT_SIZE = re.compile(r"\bvit[tsbmlhg](?=\d)")  # vitb16, vits8: a ViT with its size
 PARTS = re.compile(r"[^a-z0-9.]+")

@@ -20,11 +20,12 @@ from rpgen.classification.name_words import Use, by_votes, read, uses_in
 from rpgen.families import Family, Finding, Subfamily
 from rpgen.heads import HEADS, split
 from rpgen.model_database import Architecture, ModelDatabase
-from rpgen.name_patterns import LEADING, NLI, SEES, SHARED, TALKS, Word
+from rpgen.name_patterns import LEADING, NLI, SEES, SHARED, TALKS, USES, Word
 
 MAX_RUN = 6  # words that the name of an architecture may consist of
 LENGTHENED = 0.6  # how sure a root inside a longer word is
 PREFIX = 4  # letters that a root needs to count at the beginning of a word
+LONG = 6  # letters of a word that may be a known name with one letter added
 ENDING = 2  # letters that may follow a root inside a word: camemberta, esperberto
 WIDEST_FIRST: tuple[Family | None, ...] = (
     *(Family.MULTIMODAL, Family.AUDIO, Family.VISION, Family.TEXT_GENERATION, Family.EMBEDDING),
@@ -74,7 +75,7 @@ def find(words: tuple[str, ...], index: NameIndex) -> list[Match]:
             known = index.get(words[start : start + length])
             if known is None or not taken.isdisjoint(places):
                 continue
-            if start > first and known.only_first(length):
+            if start > first and known.only_first(length) and not _backed(known, words):
                 continue
             taken.update(places)
             found.append(Match(start, length, "".join(words[start : start + length]), known))
@@ -86,6 +87,12 @@ def find(words: tuple[str, ...], index: NameIndex) -> list[Match]:
     return sorted([*found, *longer], key=lambda one: one.start)
 
 
+def _backed(known: Known, words: tuple[str, ...]) -> bool:
+    """Whether a word of use beside a short name is of its family: `clap` with `music`."""
+    others = (USES[one] for one in words if one in USES and one not in SHARED)
+    return known.family in [split(one.says)[0] for one in others] and known.family is not None
+
+
 def _lengthened(words: tuple[str, ...], index: NameIndex) -> Iterator[Match]:
     """Words that end or begin with a root, such as `biobert` or `distilgpt` `2`."""
     for start, word in enumerate(words):
@@ -94,6 +101,8 @@ def _lengthened(words: tuple[str, ...], index: NameIndex) -> Iterator[Match]:
             text = "".join(words[start : start + length])
             root = next((one for one in index.roots if _holds(text, one)), None)
             known = index.root(root) if root else None
+            if root is None and length == 1 and len(word) >= LONG:  # molmoe is a molmo
+                root, known = word[:-1], index.named(word[:-1])
             if root and known and word.isalpha() and length <= len(words) - start:
                 weaker = replace(known, confidence=LENGTHENED, first=False)
                 yield Match(start, length, text, weaker, text.replace(root, "", 1))
@@ -113,12 +122,15 @@ def _holds(text: str, root: str) -> bool:
 
 def choose(matches: list[Match]) -> Match:
     """A multimodal name wins, since such models name their language model too, then a name of
-    sound, or of what is outside the five families; then an architecture's own name before a
-    brand, the first before the others."""
+    sound, or of what is outside the five families, then a brand of embeddings, which names what
+    it is made from; then an architecture's own name before a brand, the first before others."""
     for family in (Family.MULTIMODAL, Family.AUDIO, None):
         of_family = [one for one in matches if one.known.family is family]
         if of_family:
             return max(of_family, key=lambda one: (one.length, -one.start))
+    for one in matches:
+        if one.known.family is Family.EMBEDDING and one.known.task:
+            return one
     return max(matches, key=lambda one: (one.known.confidence, -one.start))
 
 
@@ -168,7 +180,8 @@ def _turned(match: Match, uses: Sequence[Use], database: ModelDatabase) -> Clue:
 def _fitting(known: Known, uses: Sequence[Use]) -> Use | None:
     """The word that turns the architecture, the widest family first, else the first word that
     is of its own family."""
-    turning = [one for one in uses if _turns(known, one)]
+    texts = any(split(one.word.says)[0] in TEXT_FAMILIES for one in uses)
+    turning = [one for one in uses if _turns(known, one, texts)]
     if turning:
         return min(turning, key=lambda one: WIDEST_FIRST.index(split(one.word.says)[0]))
     for one in uses:
@@ -181,11 +194,14 @@ def _fitting(known: Known, uses: Sequence[Use]) -> Use | None:
     return None
 
 
-def _turns(known: Known, use: Use) -> bool:
-    """Whether a word of use moves an architecture to another family."""
+def _turns(known: Known, use: Use, texts: bool) -> bool:
+    """Whether a word of use moves an architecture to another family. `texts`: another word says
+    that the model is about text."""
     family, subfamily = split(use.word.says)
     if family is known.family or known.family is None:
         return False
+    if use.text in SHARED and family is not Family.EMBEDDING:
+        return False  # `classification` alone is no reason to take a bert for anything else
     if known.family is Family.VISION:  # a vision transformer says only that it sees
         return family is Family.MULTIMODAL and use.turns and use.text not in SEES
     if known.family not in TEXT_FAMILIES:
@@ -194,7 +210,8 @@ def _turns(known: Known, use: Use) -> bool:
         return subfamily is Subfamily.SENTENCE_TRANSFORMER or use.text in NLI
     if family is Family.TEXT_GENERATION:
         return subfamily is Subfamily.SEQ2SEQ and use.turns
-    return use.turns or (known.confidence == LENGTHENED and family not in TEXT_FAMILIES)
+    weak = known.confidence == LENGTHENED and not texts
+    return use.turns or (weak and family not in TEXT_FAMILIES)
 
 
 def _without_architecture(
