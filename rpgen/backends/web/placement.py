@@ -24,6 +24,9 @@ HEAVY = frozenset(
 )
 """What a model's time goes into. Sizes and masks are computed on the processor by design."""
 
+_COPY = "Memcpy"
+"""Put into the graph between two providers: no node of the model's."""
+
 
 @dataclass(frozen=True)
 class Placed:
@@ -46,7 +49,9 @@ def placed(told: Sequence[Mapping[str, Any]]) -> Placed:
             parts = int(each["parts"])
             nodes[name] = int(each["supported"])
         elif name != "WebNN" or parts is None:
-            nodes[name] = nodes.get(name, 0) + int(each["nodes"])
+            copies = sum(n for kind, n in each.get("kinds", {}).items() if kind.startswith(_COPY))
+            nodes[name] = nodes.get(name, 0) + int(each["nodes"]) - copies
         if name == "CPU":
             heavy |= HEAVY & set(each.get("kinds", {}))
-    return Placed(nodes, tuple(sorted(heavy)), parts)
+    found = {name: count for name, count in nodes.items() if count}
+    return Placed(found, tuple(sorted(heavy)), parts)

@@ -1,9 +1,11 @@
 """The browser that `make browser` installed, lent to tests that otherwise keep to themselves."""
 
 import os
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 
 from rpgen.backends.web.browser import SharedBrowser, close_shared_browser
@@ -47,3 +49,20 @@ def without(program: Program, flag: str) -> Program:
     assert flag in FLAGS
     kept = tuple(each for each in program.flags if each != flag)
     return Program(program.path, program.runtime, kept, program.env)
+
+
+def gone(pids: tuple[int, ...], patience: float = 10.0) -> bool:
+    """Whether all of these end within the patience."""
+    deadline = time.monotonic() + patience
+    while time.monotonic() < deadline:
+        if all(_has_ended(pid) for pid in pids):
+            return True
+        time.sleep(0.05)
+    return False
+
+
+def _has_ended(pid: int) -> bool:
+    try:
+        return psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True

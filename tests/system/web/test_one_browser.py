@@ -6,10 +6,8 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from pathlib import Path
 
-import psutil
 import pytest
 
 from rpgen.backends.base import BackendError
@@ -17,6 +15,7 @@ from rpgen.backends.web.browser import Live, SharedBrowser
 from rpgen.backends.web.kept import kept_processes
 from rpgen.backends.web.program import Program
 from rpgen.run.surroundings import Surroundings
+from tests.system.web.conftest import gone
 
 COUNT = "number => number + 1"
 
@@ -24,23 +23,6 @@ COUNT = "number => number + 1"
 def add(live: Live, number: int) -> int:
     found: int = live.page("sums").content.evaluate(COUNT, number)
     return found
-
-
-def gone(pids: tuple[int, ...], patience: float = 10.0) -> bool:
-    """Whether all of these end within the patience."""
-    deadline = time.monotonic() + patience
-    while time.monotonic() < deadline:
-        if all(_has_ended(pid) for pid in pids):
-            return True
-        time.sleep(0.05)
-    return False
-
-
-def _has_ended(pid: int) -> bool:
-    try:
-        return psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return True
 
 
 def test_it_serves_threads_and_a_test_that_has_a_loop(own_browser: SharedBrowser) -> None:

@@ -25,5 +25,11 @@ def test_webnn_counts_nodes_before_they_are_fused() -> None:
     assert found.parts == 1
 
 
+def test_copies_between_providers_are_no_nodes_of_the_model() -> None:
+    copies = {"provider": "WebGpuExecutionProvider", "nodes": 2, "kinds": {"MemcpyFromHost": 2}}
+    cpu = {"provider": "CPUExecutionProvider", "nodes": 5, "kinds": {"Cast": 5}}
+    assert placed([cpu, copies]).nodes == {"CPU": 5}
+
+
 def test_nothing_told_is_nothing_known() -> None:
     assert placed([]).nodes == {}
