@@ -4,6 +4,11 @@ Each function takes tensors or a model and returns nothing; a failure names the 
 place, the size of the difference, the tolerance and where the tolerance comes from.
 """
 
+from rpgen.checks.arguments import (
+    assert_arguments,
+    assert_every_input_matters,
+    assert_rows_stand_alone,
+)
 from rpgen.checks.compare import assert_close, assert_different, assert_same
 from rpgen.checks.copies import assert_agrees_with_fresh_copy, assert_survives_saving
 from rpgen.checks.generation import (
@@ -36,6 +41,7 @@ from rpgen.checks.repeating import (
 )
 from rpgen.checks.state import switches_now
 from rpgen.checks.tolerance import Tolerance, tolerance_for
+from rpgen.checks.training import assert_a_training_step_helps
 from rpgen.checks.variants import (
     assert_attention_implementations_agree,
     assert_half_precision_is_close,
@@ -45,11 +51,14 @@ __all__ = [
     "Difference",
     "Tolerance",
     "Validation",
+    "assert_a_training_step_helps",
     "assert_agrees_with_fresh_copy",
+    "assert_arguments",
     "assert_attention_implementations_agree",
     "assert_cache_agrees",
     "assert_close",
     "assert_different",
+    "assert_every_input_matters",
     "assert_every_part_matters",
     "assert_every_token_matters",
     "assert_finite",
@@ -72,6 +81,7 @@ __all__ = [
     "assert_ready",
     "assert_repeatable",
     "assert_round_trip",
+    "assert_rows_stand_alone",
     "assert_same",
     "assert_shape",
     "assert_survives_saving",

@@ -42,6 +42,16 @@ def generate(
         str | None,
         typer.Option("--models-file", help="A list with one model a line; - is standard input."),
     ] = None,
+    architecture: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--architecture", help="A type of transformers, with tiny weights; repeatable."
+        ),
+    ] = None,
+    all_architectures: Annotated[
+        bool,
+        typer.Option("--all-architectures", help="Every type that transformers has a model for."),
+    ] = False,
     output_dir: Annotated[
         Path, typer.Option("--output-dir", "-o", help="The folder for the test files.")
     ] = Path("skills"),
@@ -128,7 +138,9 @@ def generate(
 
     if debug:
         logging.basicConfig(level=logging.DEBUG, format="%(levelname)s %(name)s: %(message)s")
-    models = collect_models(model or [], models_file)
+    types = architecture or []
+    named = bool(types) or all_architectures
+    models = collect_models(model or [], models_file) if model or models_file or not named else []
     if clear_cache:
         _forget_host(hw_cache)
     wishes = Wishes(
@@ -144,7 +156,8 @@ def generate(
     _warn_of_absent_device(wishes.device, hw_cache, host)
     settings = Settings(output_dir, force=force, dry_run=check or dry_run)
     generator = Generator(Renderer(template_dir), load(model_db), settings)
-    outcomes = _generate_all(generator, models, wishes)
+    types = list(dict.fromkeys([*types, *(generator.architectures() if all_architectures else ())]))
+    outcomes = _generate_all(generator, models, types, wishes)
     if as_json:
         print_json(outcomes, check=check)
     else:
@@ -153,11 +166,16 @@ def generate(
 
 
 def _generate_all(
-    generator: "Generator", models: Sequence[str], wishes: "Wishes"
+    generator: "Generator", models: Sequence[str], types: Sequence[str], wishes: "Wishes"
 ) -> "list[Outcome]":
-    if len(models) == 1:
-        return [generator.generate(models[0], wishes)]
-    return [generator.try_generate(text, wishes) for text in models]
+    if len(models) + len(types) == 1:
+        if models:
+            return [generator.generate(models[0], wishes)]
+        return [generator.generate_architecture(types[0], wishes)]
+    return [
+        *(generator.try_generate(text, wishes) for text in models),
+        *(generator.try_generate_architecture(each, wishes) for each in types),
+    ]
 
 
 def _device(text: str) -> str:

@@ -4,8 +4,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rpgen.classification import ModelFacts, classify
-from rpgen.errors import ExitCode, ModelUnavailableError, RpgenError
+from rpgen.errors import ExitCode, ModelUnavailableError, RpgenError, UsageError
 from rpgen.families import Classification
+from rpgen.generate.architecture import plan_architecture
 from rpgen.generate.plan import Known, TestPlan, Wishes, plan_test
 from rpgen.generate.render import Renderer
 from rpgen.generate.write import Action, decide, write
@@ -53,7 +54,13 @@ class Generator:
 
     def generate(self, text: str, wishes: Wishes) -> Outcome:
         """The file for what a person wrote. Raises RpgenError where there can't be one."""
-        plan, answer = self.plan(text, wishes)
+        return self._put(*self.plan(text, wishes))
+
+    def generate_architecture(self, model_type: str, wishes: Wishes) -> Outcome:
+        """The file for a type of transformers, with a tiny model. Raises RpgenError."""
+        return self._put(*self.plan_type(model_type, wishes))
+
+    def _put(self, plan: TestPlan, answer: Classification) -> Outcome:
         path = self._settings.output_folder / plan.file_name
         source = self._renderer.render(plan)
         first = self._taken.setdefault(path, plan.model)
@@ -71,6 +78,30 @@ class Generator:
             return self.generate(text, wishes)
         except RpgenError as error:
             return Outcome(text, reason=str(error), exit_code=error.exit_code)
+
+    def try_generate_architecture(self, model_type: str, wishes: Wishes) -> Outcome:
+        """As `generate_architecture`, with the error as a value."""
+        try:
+            return self.generate_architecture(model_type, wishes)
+        except RpgenError as error:
+            return Outcome(model_type, reason=str(error), exit_code=error.exit_code)
+
+    def architectures(self) -> list[str]:
+        """Every type that transformers has a model for (its AutoModel knows it)."""
+        known = self._database.raw_architectures
+        return sorted(name for name, raw in known.items() if "AutoModel" in raw.get("classes", ()))
+
+    def plan_type(self, model_type: str, wishes: Wishes) -> tuple[TestPlan, Classification]:
+        """What the file of a type would say."""
+        known = self._database.architecture(model_type)
+        if known is None or known.auto_class is None:
+            raise UsageError(
+                f"transformers has no model of the type {model_type!r}: the types are the keys"
+                " of its AutoModel mapping, such as bert"
+            )
+        answer = classify(ModelFacts(model_type, config={"model_type": model_type}), self._database)
+        name = test_file_name(parse_reference(model_type))
+        return plan_architecture(known, name, answer, wishes), answer
 
     def plan(self, text: str, wishes: Wishes) -> tuple[TestPlan, Classification]:
         """What the file would say, and the classification behind it."""

@@ -56,7 +56,8 @@ class TestPlan:
     """One test file. Strings are data: the templates print them as literals only.
 
     `checks` and `precisions` are of `rpgen.generate.chosen`; a model that `draws` random numbers
-    gives the same output for the same seed only.
+    gives the same output for the same seed only. `levels` are in words how far a file of an
+    architecture goes, `arguments` what its calls of the model hold.
     """
 
     __test__ = False  # pytest: not a test class
@@ -80,6 +81,8 @@ class TestPlan:
     precisions: tuple[str, ...] = ()
     expects: Expectations = field(default_factory=Expectations)
     draws: bool = False
+    levels: tuple[str, ...] = ()
+    arguments: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -120,7 +123,7 @@ def plan_test(
         auto_class=auto_class,
         output=OUTPUTS.get(auto_class, Output()),
         checkpoint=_checkpoint(auto_class, answer.model_type, wishes),
-        preferences=_preferences(family, answer.model_type, wishes),
+        preferences=preferences_of(family, answer.model_type, wishes),
         cleanup_minutes=wishes.cleanup_minutes,
         pooling=known.pooling or "mean",
         inputs=known.inputs or ("text",),
@@ -184,7 +187,7 @@ def _checkpoint(auto_class: str, model_type: str | None, wishes: Wishes) -> dict
     return arguments
 
 
-def _preferences(family: Family | None, model_type: str | None, wishes: Wishes) -> dict[str, Any]:
+def preferences_of(family: Family | None, model_type: str | None, wishes: Wishes) -> dict[str, Any]:
     """What the file asks of the pool: the guide's order for this family, as far as torch goes."""
     order = GUIDE.priority(family, model_type)
     return {

@@ -217,6 +217,8 @@ class Checkpoint:
         config = self._files().config
         if config is not None:
             return dict(config)
+        if self.name == self.model_type:
+            return None  # an architecture, not a model that is called like it
         known = self._known()
         if known is None:
             return None

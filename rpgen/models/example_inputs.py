@@ -1,84 +1,54 @@
-"""Inputs for a model that has no processor to make them: from its main input and configuration."""
+"""Inputs for a model that has no processor to make them: of all kinds that it takes together.
 
-from collections.abc import Callable
+What the database remembers of the architecture is tried first; else they are searched for,
+which takes a few runs of the model. Either way it is done once for a model.
+"""
+
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
 
 from rpgen.errors import UsageError
 
 if TYPE_CHECKING:
     import torch
 
-_ROWS = 2
-_LENGTH = 12
-_SAMPLES = 16_000
+    from rpgen.models.examples.spec import Spec
+
+_found: "WeakKeyDictionary[Any, Mapping[str, Spec]]" = WeakKeyDictionary()
 
 
 def example_inputs(model: Any, seed: int = 0) -> "dict[str, torch.Tensor]":
-    """Two rows of the model's main input (token ids, pixels, samples or features) from a seed.
+    """Tensors for one call of the model, as a rule two rows, from a seed.
 
-    Values are drawn, never constant, and lie on the model's device in its dtype; an
-    encoder-decoder model gets two decoder ids as well. Raises UsageError for a main input
-    that none of these is.
+    Values are drawn, never constant, and lie on the model's device in its dtype. Raises
+    UsageError, with what the model raised, where no inputs are found.
     """
-    import torch
+    from rpgen.models.examples.facts import facts_of
+    from rpgen.models.examples.spec import draw, placed
 
-    name = str(model.main_input_name)
-    maker = _MAKERS.get(name)
-    if maker is None:
-        known = ", ".join(_MAKERS)
+    if model not in _found:
+        _found[model] = _specs(model)
+    return placed(draw(_found[model], seed, facts_of(model).special_ids()), model)
+
+
+def _specs(model: Any) -> "Mapping[str, Spec]":
+    from rpgen.models.examples.facts import facts_of
+    from rpgen.models.examples.search import attempt, search
+    from rpgen.models.examples.spec import from_plain
+    from rpgen.models.recipe import recipe_of
+
+    recipe = recipe_of(getattr(model.config, "model_type", None))
+    if recipe is not None and recipe.inputs:
+        known = {name: from_plain(plain) for name, plain in recipe.inputs.items()}
+        facts = facts_of(model)
+        if set(known) <= set(facts.arguments) and attempt(model, facts, known) is None:
+            return known
+    found, tried = search(model)
+    if found is None:
+        reason = tried.errors[0] if tried.errors else "it takes nothing that is known"
         raise UsageError(
-            f"there is no example of {name}, the main input of {type(model).__name__}"
-            f" (there is one of {known}): write encode() in the test by hand"
+            f"there is no example for {type(model).__name__}: write encode() in the test by hand"
+            f" ({reason})"
         )
-    draw = torch.Generator().manual_seed(seed)
-    inputs = maker(model.config, draw)
-    if getattr(model.config, "is_encoder_decoder", False):
-        start = getattr(model.config, "decoder_start_token_id", None)
-        inputs["decoder_input_ids"] = torch.full((_ROWS, 2), start if start is not None else 0)
-    return {key: _placed(value, model) for key, value in inputs.items()}
-
-
-def _token_ids(config: Any, draw: "torch.Generator") -> "dict[str, torch.Tensor]":
-    import torch
-
-    vocabulary = int(getattr(config.get_text_config(), "vocab_size", None) or 32)
-    ids = torch.randint(vocabulary // 4, vocabulary, (_ROWS, _LENGTH), generator=draw)
-    return {"input_ids": ids, "attention_mask": torch.ones_like(ids)}
-
-
-def _pixels(config: Any, draw: "torch.Generator") -> "dict[str, torch.Tensor]":
-    import torch
-
-    vision = getattr(config, "vision_config", None) or config
-    size = getattr(vision, "image_size", None) or 64
-    height, width = size if isinstance(size, (list, tuple)) else (size, size)
-    channels = getattr(vision, "num_channels", None) or 3
-    return {"pixel_values": torch.randn(_ROWS, channels, height, width, generator=draw)}
-
-
-def _samples(config: Any, draw: "torch.Generator") -> "dict[str, torch.Tensor]":
-    import torch
-
-    return {"input_values": torch.randn(_ROWS, _SAMPLES, generator=draw)}
-
-
-def _features(config: Any, draw: "torch.Generator") -> "dict[str, torch.Tensor]":
-    import torch
-
-    bands = getattr(config, "num_mel_bins", None) or 80
-    frames = 2 * (getattr(config, "max_source_positions", None) or 50)
-    return {"input_features": torch.randn(_ROWS, bands, frames, generator=draw)}
-
-
-_MAKERS: "dict[str, Callable[[Any, torch.Generator], dict[str, torch.Tensor]]]" = {
-    "input_ids": _token_ids,
-    "pixel_values": _pixels,
-    "input_values": _samples,
-    "input_features": _features,
-}
-
-
-def _placed(value: "torch.Tensor", model: Any) -> "torch.Tensor":
-    if value.is_floating_point():
-        return value.to(model.device, model.dtype)
-    return value.to(model.device)
+    return found.specs

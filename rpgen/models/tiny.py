@@ -5,17 +5,30 @@ ladder of `shrink` is climbed until a configuration builds (on the meta device, 
 is allocated) and is small enough.
 """
 
-from collections.abc import Mapping
+import copy
+import importlib.util
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from rpgen.errors import ModelUnavailableError, RpgenError
+from rpgen.models.completion import Overrides, apply, completed
 from rpgen.models.load import built_model, count_parameters
 from rpgen.models.quiet import quiet_transformers
-from rpgen.models.shrink import LADDER, Rung, is_consistent, shrunk
+from rpgen.models.recipe import recipe_of
+from rpgen.models.seams import joined, text_config
+from rpgen.models.shrink import LADDER, shrunk
+from rpgen.models.shrink_fit import is_consistent
 
 LARGEST_TINY = 2_000_000
 _LAST_RESORT = 100_000_000
 """Above this even the smallest form that builds is refused."""
+
+_COMPLETIONS = 9
+_NOTHING: Mapping[str, Any] = {}
+_SECTIONS = re.compile(r"\"mrope_section\", \[(\d+), (\d+), (\d+)\]")
 
 _PARTS = {
     "encoder": "bert",
@@ -56,104 +69,139 @@ def full_config(model_type: str | None, figures: Mapping[str, Any]) -> Any:
 def tiny_config(
     model_type: str | None, figures: Mapping[str, Any] | None = None, auto_class: str = "AutoModel"
 ) -> Any:
-    """The small configuration, of the type's own class. Raises ModelUnavailableError."""
+    """The small configuration, of the type's own class. Raises ModelUnavailableError.
+
+    Without figures of a model's own, as the database remembers that it works.
+    """
     full = full_config(model_type, figures or {})
-    figures_of_full = full.to_dict()
-    best: tuple[int, Any] | None = None
-    failure: Exception | None = None
-    for rung in _rungs(figures_of_full):
-        try:
-            config = _build(full, shrunk(figures_of_full, rung))
-            count = count_parameters(config, auto_class)
-        except RpgenError:
-            raise
-        except Exception as error:  # noqa: BLE001 (any error means: this form doesn't build)
-            failure = failure or error
-            continue
-        if count <= LARGEST_TINY:
-            return config
-        if best is None or count < best[0]:
-            best = count, config
-    if best is None or best[0] > _LAST_RESORT:
-        reason = failure or f"the smallest form still has {best[0] if best else 0} parameters"
+    known = None if figures else recipe_of(model_type, auto_class)
+    if known is not None:
+        return step_config(full, figures_of(full), known.rung, known.settings)
+    best: Step | None = None
+    failures: list[Exception] = []
+    for step in steps(full, auto_class, failures):
+        if step.parameters <= LARGEST_TINY:
+            return step.config
+        if best is None or step.parameters < best.parameters:
+            best = step
+    if best is None or best.parameters > _LAST_RESORT:
+        smallest = f"the smallest form still has {best.parameters if best else 0} parameters"
+        reason = failures[0] if failures else smallest
         raise ModelUnavailableError(
             f"no tiny {model_type} could be made for {auto_class}: {reason}"
-        ) from failure
-    return best[1]
+        ) from (failures[0] if failures else None)
+    return best.config
+
+
+@dataclass(frozen=True)
+class Step:
+    """A configuration that builds: which rung of the ladder it is, and what was filled in."""
+
+    rung: int
+    settings: Overrides
+    config: Any
+    parameters: int
+
+
+def steps(
+    full: Any, auto_class: str, failures: list[Exception], settings: Mapping[str, Any] = _NOTHING
+) -> Iterator[Step]:
+    """What builds, rung by rung; `failures` gets what the others raised.
+
+    `settings` are known to be needed from the beginning.
+    """
+    figures = figures_of(full)
+    for rung in rungs(figures):
+        try:
+            yield completed_step(full, figures, rung, auto_class, dict(settings))
+        except (RpgenError, ImportError):
+            raise
+        except Exception as error:  # noqa: BLE001 (any error means: this form doesn't build)
+            failures.append(error)
+
+
+def completed_step(
+    full: Any, figures: Mapping[str, Any], rung: int, auto_class: str, settings: Overrides
+) -> Step:
+    """One rung, with what its configuration leaves open filled in from the errors."""
+    first: Exception | None = None
+    for _ in range(_COMPLETIONS):
+        config = step_config(full, figures, rung, settings)
+        try:
+            return Step(rung, settings, config, count_parameters(config, auto_class))
+        except ImportError:
+            raise
+        except Exception as error:
+            first = first or error
+            more = completed(config, error, settings)
+            if not more:
+                raise first from error
+            settings = {**settings, **more}
+    assert first is not None
+    raise first
+
+
+def step_config(
+    full: Any, figures: Mapping[str, Any], rung: int, overrides: Mapping[str, Any]
+) -> Any:
+    """The configuration of one rung, joined, with values set by path."""
+    with quiet_transformers():
+        config = type(full).from_dict(shrunk(figures, LADDER[rung]))
+        config.architectures = config.architectures or []
+        apply(config, overrides)
+        return joined(config, writes_text(config))
 
 
 def tiny_model(config: Any, auto_class: str, **how: Any) -> Any:
-    """A model of a tiny configuration, with weights from the seed (see `built_model`)."""
-    return built_model(config, auto_class, **how)
+    """A model of a tiny configuration, with weights from the seed (see `built_model`).
+
+    The configuration is its own: several models of one checkpoint must not share one, as some
+    change theirs.
+    """
+    return built_model(copy.deepcopy(config), auto_class, **how)
 
 
-def _rungs(figures: Mapping[str, Any]) -> list[Rung]:
+def figures_of(full: Any) -> dict[str, Any]:
+    """As a dict, with the rotary sections that are written in the model's code only."""
+    figures: dict[str, Any] = full.to_dict()
+    _tell_sections(full, figures)
+    return figures
+
+
+def _tell_sections(config: Any, figures: dict[str, Any]) -> None:
+    from transformers import PreTrainedConfig
+
+    for key, value in vars(config).items():
+        if isinstance(value, PreTrainedConfig) and isinstance(figures.get(key), dict):
+            _tell_sections(value, figures[key])
+    rope = figures.get("rope_parameters")
+    if not isinstance(rope, dict) or "vocab_size" not in figures or "rope_theta" not in rope:
+        return
+    if "mrope_section" in rope:
+        return
+    found = _SECTIONS.search(_source(type(config).__module__))
+    if found:
+        figures["rope_parameters"] = {
+            **rope,
+            "mrope_section": [int(each) for each in found.groups()],
+        }
+
+
+def _source(configuration_module: str) -> str:
+    """The text of the modeling module beside a configuration module, without importing it."""
+    name = configuration_module.replace("configuration_", "modeling_")
+    found = importlib.util.find_spec(name) if name != configuration_module else None
+    return Path(found.origin).read_text("utf-8") if found and found.origin else ""
+
+
+def rungs(figures: Mapping[str, Any]) -> list[int]:
     """The ladder, with the rungs whose heads come out uneven at its end."""
-    even = {rung: is_consistent(shrunk(figures, rung)) for rung in LADDER}
-    return sorted(LADDER, key=lambda rung: not even[rung])
-
-
-def _build(full: Any, figures: dict[str, Any]) -> Any:
-    with quiet_transformers():
-        config = type(full).from_dict(figures)
-        config.architectures = config.architectures or []
-        _join_seams(config)
-        _settle_tokens(config)
-    return config
-
-
-def text_config(config: Any) -> Any:
-    """The part that reads text (the configuration itself where it has no parts)."""
-    named = getattr(config, "text_encoder", None)
-    return named if named is not None else config.get_text_config()
+    even = [is_consistent(shrunk(figures, rung)) for rung in LADDER]
+    return sorted(range(len(LADDER)), key=lambda place: not even[place])
 
 
 def reads_text(config: Any) -> bool:
     return isinstance(getattr(text_config(config), "vocab_size", None), int)
-
-
-def _join_seams(config: Any) -> None:
-    """What a vision or audio part puts out must be as wide as the text part is."""
-    text = text_config(config)
-    if text is config:
-        return
-    for name in ("vision_config", "audio_config"):
-        part: Any = getattr(config, name, None)
-        if isinstance(getattr(part, "out_hidden_size", None), int):
-            part.out_hidden_size = text.hidden_size
-    pooled = getattr(config, "mm_tokens_per_image", None)
-    if isinstance(pooled, int):  # patches are pooled to a square of tokens
-        patches = config.vision_config.image_size // config.vision_config.patch_size
-        sides = [side for side in range(1, patches + 1) if patches % side == 0]
-        config.mm_tokens_per_image = max(side**2 for side in sides if side**2 <= pooled)
-
-
-def _settle_tokens(config: Any) -> None:
-    """Batches need a pad token and generation needs an end: give both where none is set."""
-    text = text_config(config)
-    if config.is_encoder_decoder and getattr(config, "decoder_start_token_id", None) is None:
-        starts = [getattr(text, f"{role}_token_id", None) for role in ("bos", "pad")]
-        config.decoder_start_token_id = next((s for s in starts if s is not None), 0)
-    vocabulary = getattr(text, "vocab_size", None)
-    if not isinstance(vocabulary, int) or not hasattr(text, "eos_token_id"):
-        return
-    if text.eos_token_id is None and writes_text(config):
-        text.eos_token_id = vocabulary - 1
-    _place_modal_tokens(config, vocabulary)
-    if getattr(text, "pad_token_id", None) is None and text.eos_token_id is not None:
-        ends = text.eos_token_id
-        text.pad_token_id = ends[0] if isinstance(ends, list | tuple) else ends
-
-
-def _place_modal_tokens(config: Any, vocabulary: int) -> None:
-    """The token that stands for an image or a sound, where the configuration leaves it open."""
-    used = {value for value in vars(config).values() if isinstance(value, int)}
-    free = (index for index in range(vocabulary - 2, 0, -1) if index not in used)
-    for name in ("image", "audio", "video"):
-        for ending in ("id", "index"):
-            key = f"{name}_token_{ending}"
-            if key in vars(config) and getattr(config, key) is None:
-                setattr(config, key, next(free))
 
 
 def writes_text(config: Any) -> bool:

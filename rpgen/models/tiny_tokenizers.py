@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from rpgen.models.quiet import quiet_transformers
-from rpgen.models.tiny import text_config, writes_text
+from rpgen.models.seams import text_config
+from rpgen.models.tiny import writes_text
 from rpgen.models.tiny_corpus import CORPUS
 
 _SMALLEST_BYTE_LEVEL = 320

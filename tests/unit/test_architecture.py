@@ -18,7 +18,7 @@ LAYERS = (
     {"pool"},
     {"resource_pool", "hardware_detection", "model_family_classifier"},
     {"checks"},
-    {"generate"},
+    {"generate", "architectures"},
     {"run"},
     {"history"},
     {"report"},

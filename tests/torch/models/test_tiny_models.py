@@ -7,7 +7,8 @@ import torch
 
 from rpgen.errors import MissingPackageError, ModelUnavailableError, UsageError
 from rpgen.models import Checkpoint, inputs, tiny
-from rpgen.models.shrink import LADDER, nodes, shrunk
+from rpgen.models.shrink import LADDER, shrunk
+from rpgen.models.shrink_fit import nodes
 from rpgen.models.tiny_tokenizers import build_tokenizer
 
 TEXT = [

@@ -11,10 +11,12 @@ import pytest
 
 from rpgen.errors import TemplateError
 from rpgen.families import Classification, Family, Subfamily
+from rpgen.generate.architecture import plan_architecture
 from rpgen.generate.plan import Known, Wishes, plan_test
 from rpgen.generate.render import Renderer
 from rpgen.generate.signature import Origin, origin
 from rpgen.generate.write import model_of
+from rpgen.model_database import Architecture
 from rpgen.paths import templates_folder
 
 GOLDEN = Path(__file__).parents[2] / "golden"
@@ -60,6 +62,17 @@ CASES: dict[str, tuple[str, Family | None, Subfamily | None, str | None, str | N
     ),
     "general": ("owner/unheard-of", None, None, None, None),
 }  # fmt: skip
+RECIPE = {
+    "auto_class": "AutoModel",
+    "rung": 0,
+    "inputs": {
+        "input_ids": {"kind": "tokens", "shape": [2, 12], "high": 1000},
+        "pixel_values": {"kind": "normal", "shape": [2, 3, 224, 224], "dtype": "float32"},
+        "attention_mask": {"kind": "ones", "shape": [2, 12]},
+    },
+    "levels": ["forward", "joint", "training"],
+    "left_out": dict.fromkeys(("rows", "layers"), "every image is compared with every text"),
+}
 
 
 def render(model: str, answer: Classification, wishes: Wishes = Wishes()) -> str:  # noqa: B008
@@ -81,14 +94,25 @@ def test_templates_make_the_files_that_were_reviewed(case: str) -> None:
     assert text == golden.read_text("utf-8"), "the template changed: RPGEN_RECORD=1 records it"
 
 
+def test_the_file_of_an_architecture_is_the_one_that_was_reviewed() -> None:
+    known = Architecture("clip", M, S.IMAGE_TEXT_ENCODER, "AutoModel", "CLIPConfig", tiny=RECIPE)
+    answer = Classification("clip", M, S.IMAGE_TEXT_ENCODER, 0.9, 0.9, "config", model_type="clip")
+    plan = plan_architecture(known, "test_hf_clip.py", answer, Wishes(weights="tiny"))
+    text = Renderer().render(plan)
+    golden = GOLDEN / "architecture.py"
+    if os.environ.get("RPGEN_RECORD"):
+        golden.write_text(text, "utf-8")
+    assert text == golden.read_text("utf-8"), "the template changed: RPGEN_RECORD=1 records it"
+
+
 def test_there_is_no_golden_file_without_its_case() -> None:
-    assert {path.stem for path in GOLDEN.glob("*.py")} == set(CASES)
+    assert {path.stem for path in GOLDEN.glob("*.py")} == {*CASES, "architecture"}
 
 
 def test_every_shipped_template_has_a_case() -> None:
     shipped = {path.name for path in templates_folder().glob("hf_*.j2")}
     families = {family for _, family, *_ in CASES.values()}
-    assert len(shipped) == len(families)
+    assert len(shipped) == len({*families, "architecture"})
 
 
 HOSTILE = (

@@ -1,0 +1,165 @@
+"""Finding out, once, how a tiny model of an architecture is made and what it is run with.
+
+Head by head and rung by rung until a run succeeds with every kind of input that the type takes
+together. What was found is stored, so that a test needs no search.
+"""
+
+import re
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from rpgen.errors import RpgenError
+from rpgen.models import tiny
+from rpgen.models.completion import completed
+from rpgen.models.examples.search import Found, Level, search
+from rpgen.models.examples.spec import to_plain
+from rpgen.models.load import built_model
+from rpgen.models.recipe import Recipe
+
+SECONDS = 60.0
+_LARGEST = 60_000_000
+_FORWARD_COMPLETIONS = 3
+_SAME_ERROR = 2
+_OTHER_WAYS = 10  # rungs from here on differ in more than their widths
+_TOO_LARGE = "too large"
+_ENOUGH_HEADS = 4
+
+
+@dataclass
+class Explored:
+    """The best recipe that was found, else why there is none; `attempts` tells all of it."""
+
+    model_type: str
+    recipe: Recipe | None = None
+    model_class: str | None = None
+    parameters: int | None = None
+    problem: str | None = None
+    attempts: list[str] = field(default_factory=list)
+
+
+@dataclass
+class _Exploration:
+    model_type: str
+    wants_joint: bool
+    deadline: float
+    result: Explored
+    best: Recipe | None = None
+
+    def head(self, auto_class: str) -> bool:
+        """Whether the head got as far as the type can: with small models, else with any."""
+        try:
+            full = tiny.full_config(self.model_type, {})
+        except (RpgenError, ImportError, ValueError, AttributeError, TypeError) as error:
+            self._note(f"{self.model_type}: {_line(error)}")
+            return False
+        figures = tiny.figures_of(full)
+        rungs = tiny.rungs(figures)
+        try:
+            return any(
+                self._climb(full, figures, rungs, auto_class, largest)
+                for largest in (tiny.LARGEST_TINY, _LARGEST)
+            )
+        except ImportError as absent:
+            self._note(f"{auto_class}: {_line(absent)}")
+            return False
+
+    def _climb(
+        self, full: Any, figures: Mapping[str, Any], rungs: Sequence[int], auto_class: str,
+        largest: int,
+    ) -> bool:  # fmt: skip
+        errors: dict[str, int] = {}
+        settings: dict[str, Any] = {}
+        left = list(rungs)
+        while left and time.monotonic() < self.deadline:
+            rung = left.pop(0)
+            done, error, settings = self._rung(full, figures, rung, auto_class, settings, largest)
+            if done:
+                return True
+            if error == _TOO_LARGE:
+                continue
+            key = re.sub(r"\d+", "N", error)
+            errors[key] = errors.get(key, 0) + 1
+            if errors[key] == _SAME_ERROR:
+                left = [each for each in left if each >= _OTHER_WAYS]
+            if errors[key] == 2 * _SAME_ERROR:
+                left = []
+            self._note(f"{auto_class}, rung {rung}: {error}")
+        return False
+
+    def _rung(
+        self, full: Any, figures: Mapping[str, Any], rung: int, auto_class: str,
+        settings: dict[str, Any], largest: int,
+    ) -> tuple[bool, str, dict[str, Any]]:  # fmt: skip
+        tried = dict(settings)
+        for _ in range(_FORWARD_COMPLETIONS):
+            try:
+                step = tiny.completed_step(full, figures, rung, auto_class, tried)
+                if step.parameters > largest:
+                    return False, _TOO_LARGE, settings
+                model = built_model(step.config, auto_class)
+            except ImportError:
+                raise
+            except Exception as failure:  # noqa: BLE001 (told as the reason of this rung)
+                return False, f"does not build: {_line(failure)}", settings
+            found, one = search(model, min(20.0, max(1.0, self.deadline - time.monotonic())))
+            if found is not None:
+                return self._keep(found, step, auto_class, model), _first(one.errors), step.settings
+            more = completed(step.config, one.first_error, step.settings) if one.first_error else {}
+            if not more:
+                return False, f"no inputs: {_first(one.errors)}", settings
+            tried = {**step.settings, **more}
+        return False, f"no inputs: {_first(one.errors)}", settings
+
+    def _keep(self, found: Found, step: tiny.Step, auto_class: str, model: Any) -> bool:
+        joint = found.level is Level.JOINT and self.wants_joint
+        if self.best is None or joint:
+            inputs = {name: to_plain(spec) for name, spec in found.specs.items()}
+            levels = ("forward", "joint") if joint else ("forward",)
+            self.best = Recipe(auto_class, step.rung, step.settings, inputs, levels)
+            self.result.model_class = type(model).__name__
+            self.result.parameters = step.parameters
+        return joint or not self.wants_joint
+
+    def _note(self, text: str) -> None:
+        self.result.attempts.append(text)
+
+
+def explore(
+    model_type: str, heads: Sequence[str], inputs: Sequence[str], seconds: float = SECONDS
+) -> Explored:
+    """What is to be known of a type. `heads` in order of preference, `inputs` its kinds."""
+    joint = "text" in inputs and len(inputs) > 1
+    result = Explored(model_type)
+    one = _Exploration(model_type, joint, time.monotonic() + seconds, result)
+    for auto_class in heads[:_ENOUGH_HEADS]:
+        if one.head(auto_class) or one.best is not None:
+            break
+    result.recipe = one.best
+    if one.best is None:
+        result.problem = _reason(result.attempts)
+    elif joint and "joint" not in one.best.levels:
+        result.problem = f"not together: {_reason(result.attempts)}"
+    return result
+
+
+def _reason(attempts: Sequence[str]) -> str:
+    return attempts[0] if attempts else "nothing could be tried"
+
+
+def _first(errors: Sequence[str]) -> str:
+    return errors[0] if errors else ""
+
+
+def _line(error: BaseException) -> str:
+    return f"{type(error).__name__}: {' '.join(str(error).split())[:240]}"
+
+
+def heads_of(preferred: str | None, known: Iterator[str] | Sequence[str]) -> list[str]:
+    """The preferred head first, then the others as they stand, AutoModel among the first."""
+    rest = [name for name in known if name != preferred]
+    plain = [name for name in rest if name == "AutoModel"]
+    others = [name for name in rest if name not in ("AutoModel", "AutoModelForPreTraining")]
+    first = [preferred] if preferred else []
+    return [*first, *plain, *others] if preferred != "AutoModel" else [*first, *others]

@@ -1,0 +1,106 @@
+"""The plan of a file that tests an architecture: a tiny model of a type, not one of the hub.
+
+What the file holds follows from what the database remembers of the type: the head, the
+arguments of a call, the levels that were reached, and the checks that don't apply to it.
+"""
+
+import shlex
+from collections.abc import Mapping
+from typing import Any
+
+from rpgen.errors import UsageError
+from rpgen.families import Classification
+from rpgen.generate.outputs import Output
+from rpgen.generate.plan import TestPlan, Wishes, class_name, preferences_of
+from rpgen.model_database import Architecture
+
+TEMPLATE = "hf_architecture_template.py"
+LEVELS = {
+    "forward": "forward",
+    "joint": "joint modalities",
+    "generation": "generation",
+    "training": "training step",
+}
+"""The levels in the order in which they build on each other, and how a file names them."""
+
+CHECKS = ("saving", "layers", "attention", "gradients", "rows", "look_ahead", "cache")
+"""What a file holds beside the levels, unless the type leaves it out."""
+
+PRECISIONS = ("bf16", "fp16")
+
+
+def plan_architecture(
+    architecture: Architecture, file_name: str, answer: Classification, wishes: Wishes
+) -> TestPlan:
+    """The plan for a type. Raises UsageError for weights that a type alone doesn't have."""
+    if wishes.weights not in ("tiny", "auto"):
+        raise UsageError(
+            f"{architecture.model_type} is an architecture and has no {wishes.weights} weights:"
+            " write --weights tiny, or name a model"
+        )
+    known = architecture.tiny
+    auto_class = known.get("auto_class") or architecture.auto_class or "AutoModel"
+    left_out: Mapping[str, Any] = known.get("left_out", {})
+    reached = [level for level in LEVELS if level in known.get("levels", ("forward",))]
+    levels = tuple(LEVELS[level] for level in reached)
+    checks = {each for each in CHECKS if each not in left_out and _applies(each, known)}
+    return TestPlan(
+        file_name=file_name,
+        class_name=class_name(file_name),
+        title=f"Tests of the architecture {architecture.model_type}.",
+        command=_command(architecture.model_type, wishes),
+        model=architecture.model_type,
+        family=str(architecture.family or "general"),
+        subfamily=str(architecture.subfamily) if architecture.subfamily else None,
+        template=TEMPLATE,
+        auto_class=auto_class,
+        output=Output(),
+        checkpoint={
+            "auto_class": auto_class,
+            "model_type": architecture.model_type,
+            "weights": "tiny",
+        },
+        preferences=preferences_of(architecture.family, architecture.model_type, wishes),
+        cleanup_minutes=wishes.cleanup_minutes,
+        inputs=architecture.inputs or ("text",),
+        checks=frozenset(checks | {level for level in reached if level not in left_out}),
+        precisions=tuple(each for each in PRECISIONS if each not in left_out),
+        draws="draws" in left_out,
+        levels=levels,
+        arguments=tuple(known.get("inputs", ())),
+    )
+
+
+def _applies(check: str, known: Mapping[str, Any]) -> bool:
+    """Some checks need inputs of a certain form."""
+    inputs: Mapping[str, Any] = known.get("inputs", {})
+    writes = known.get("auto_class") in ("AutoModelForCausalLM", "AutoModelForImageTextToText")
+    match check:
+        case "rows":
+            sizes = {_first_size(plain) for plain in inputs.values()}
+            return len(sizes) == 1 and min(sizes) > 1
+        case "look_ahead":
+            return writes and "input_ids" in inputs
+        case "cache":
+            return writes and set(inputs) <= {"input_ids", "attention_mask"} and bool(inputs)
+    return True
+
+
+def _first_size(plain: Mapping[str, Any]) -> int:
+    shape = plain.get("shape")
+    if shape is not None:
+        return int(shape[0]) if shape else 0
+    values = plain.get("values")
+    return len(values) if isinstance(values, list) else 0
+
+
+def _command(model_type: str, wishes: Wishes) -> str:
+    words = ["rpgen", "generate", "--architecture", model_type, "--weights", "tiny"]
+    standard = Wishes()
+    if wishes.device != standard.device:
+        words += ["--device", wishes.device]
+    if wishes.dtype is not None:
+        words += ["--dtype", wishes.dtype]
+    if wishes.cleanup_minutes != standard.cleanup_minutes:
+        words += ["--timeout", f"{wishes.cleanup_minutes:g}"]
+    return shlex.join(words)

@@ -1,0 +1,149 @@
+"""What a model tells about itself: the arguments of `forward`, and figures of its configuration."""
+
+import inspect
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from rpgen.models.seams import text_config
+
+_VISION = (
+    "vision_config", "vision", "encoder", "backbone_config", "image_config", "vit_config",
+    "vision_encoder_config", "vqmodel_config", "vq_config",
+)  # fmt: skip
+_AUDIO = (
+    "audio_config", "encoder_config", "audio_encoder_config", "speech_config",
+    "audio_tower_config", "encoder", "audio_encoder", "codec_config",
+)  # fmt: skip
+_TOKEN = re.compile(r"token(s?_id|_ids|_index|_idx|_list)?s?$|_token_|_ids?$|_index$")
+_LARGEST_ID = 10_000_000
+
+
+@dataclass(frozen=True)
+class Argument:
+    """One argument of `forward`. `shape` are the words of its documentation."""
+
+    name: str
+    required: bool
+    shape: tuple[str, ...] | None
+    text: str
+
+
+@dataclass(frozen=True)
+class Facts:
+    """A model, its configuration and its arguments by name."""
+
+    model: Any
+    config: Any
+    arguments: Mapping[str, Argument]
+
+    def has(self, *names: str) -> bool:
+        return any(name in self.arguments for name in names)
+
+    @property
+    def main_inputs(self) -> tuple[str, ...]:
+        given = self.model.main_input_name
+        names = given if isinstance(given, list | tuple) else (given,)
+        return tuple(name for name in names if name in self.arguments)
+
+    @property
+    def vision(self) -> Any:
+        return part(self.config, *_VISION) or self.config
+
+    @property
+    def audio(self) -> Any:
+        return part(self.config, *_AUDIO) or self.config
+
+    def number(self, *names: str, default: int, place: Any = None) -> int:
+        """The first of these figures in the configuration, from `place` down."""
+        value = figure(place if place is not None else self.config, *names)
+        if value is None and place is not None:
+            value = figure(self.config, *names)
+        return first(value) if value is not None else default
+
+    @property
+    def vocabulary(self) -> int:
+        own = getattr(text_config(self.config), "vocab_size", None)
+        return first(own) if own else self.number("vocab_size", default=32)
+
+    def special_ids(self) -> frozenset[int]:
+        """Every id that means something: ends, padding, places of an image."""
+        found: set[int] = set()
+        for node in walk(self.config):
+            for key, value in vars(node).items():
+                if "token" in key and _TOKEN.search(key):
+                    several = value if isinstance(value, list | tuple) else [value]
+                    found.update(i for i in several if type(i) is int and 0 <= i < _LARGEST_ID)
+        return frozenset(found)
+
+
+def facts_of(model: Any) -> Facts:
+    signature = inspect.signature(type(model).forward)
+    documentation = type(model).forward.__doc__ or ""
+    plain = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
+    arguments = {
+        name: _argument(name, parameter, documentation)
+        for name, parameter in signature.parameters.items()
+        if parameter.kind in plain and name != "self"
+    }
+    return Facts(model, model.config, arguments)
+
+
+def walk(config: Any, seen: set[int] | None = None) -> Iterator[Any]:
+    """The configuration and every configuration within it."""
+    from transformers import PreTrainedConfig
+
+    seen = set() if seen is None else seen
+    if id(config) in seen:
+        return
+    seen.add(id(config))
+    yield config
+    for value in list(vars(config).values()):
+        several = value if isinstance(value, list | tuple) else [value]
+        for each in several:
+            if isinstance(each, PreTrainedConfig):
+                yield from walk(each, seen)
+
+
+def figure(config: Any, *names: str, kinds: tuple[type, ...] = (int, list, tuple)) -> Any:
+    """The first of these attributes that is set anywhere in the tree; None without one."""
+    for name in names:
+        for node in walk(config):
+            known = name in vars(node) or name in (getattr(node, "attribute_map", None) or {})
+            value = getattr(node, name, None) if known else None
+            usable = isinstance(value, kinds) and not isinstance(value, bool)
+            if usable and not (isinstance(value, list | tuple) and not _numbers(value)):
+                return value
+    return None
+
+
+def part(config: Any, *names: str) -> Any:
+    """The first of these parts, wherever in the tree; None without one."""
+    from transformers import PreTrainedConfig
+
+    for name in names:
+        for node in walk(config):
+            value = vars(node).get(name)
+            if isinstance(value, PreTrainedConfig):
+                return value
+    return None
+
+
+def first(value: Any, place: int = 0) -> int:
+    """A figure, or the one at `place` of several."""
+    if isinstance(value, list | tuple):
+        return int(value[place] if len(value) > place else value[0])
+    return int(value)
+
+
+def _numbers(values: Any) -> bool:
+    return bool(values) and all(type(value) is int for value in values)
+
+
+def _argument(name: str, parameter: inspect.Parameter, documentation: str) -> Argument:
+    found = re.search(rf"^\s*`?{re.escape(name)}`?\s*\((.*)\)\s*:", documentation, re.M)
+    text = found[1] if found else ""
+    shape = re.search(r"of shape\s*`*\(([^`]*?)\)`*", text)
+    words = tuple(w.strip() for w in shape[1].split(",") if w.strip()) if shape else None
+    return Argument(name, parameter.default is parameter.empty, words, text)

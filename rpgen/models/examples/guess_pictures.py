@@ -1,0 +1,171 @@
+"""Pixels in their many forms, and what describes them: grids, sizes, masks, positions."""
+
+from rpgen.models.examples.facts import Facts, figure, first
+from rpgen.models.examples.guess_text import Made, Maker
+from rpgen.models.examples.situation import Situation
+from rpgen.models.examples.sizes import frames, grid, picture
+from rpgen.models.examples.spec import Spec, fixed, normal, ones
+
+_GRID_OF = {"pixel_values": "image_grid_thw", "pixel_values_videos": "video_grid_thw"}
+_PATCHES = 4  # along a side, where pixels come as a list of patches
+
+
+def pixels(name: str) -> Maker:
+    def maker(facts: Facts, situation: Situation, made: Made) -> Spec:
+        return _pixels(name, facts, situation)
+
+    return maker
+
+
+def _pixels(name: str, facts: Facts, situation: Situation) -> Spec:
+    shown, rows = picture(facts, situation), situation.batch
+    as_patches = _as_patches(name, facts, situation)
+    if as_patches is not None:
+        return as_patches
+    frame = (shown.channels, shown.height, shown.width)
+    if situation.pixel_rank == 5 and name != "pixel_values_videos":
+        return normal(rows, situation.pixel_images, *frame)
+    if situation.pixel_rank == 6:
+        tiles = facts.number("max_num_tiles", default=2, place=facts.vision)
+        return normal(rows, 1, tiles, *frame)
+    if situation.pixel_rank == 4:
+        return normal(rows, *frame)
+    moving = _moving(name, facts)
+    if name == "pixel_values_videos" or (moving and situation.layout % 4 in (0, 1)):
+        return normal(rows, frames(facts), *frame)
+    if situation.layout % 4 == 2:
+        return normal(rows, 1, *frame)
+    if situation.layout % 4 == 3:
+        return normal(rows, 2, 1, *frame)
+    return normal(rows, *frame)
+
+
+def _moving(name: str, facts: Facts) -> bool:
+    """Does the model take films?"""
+    words = facts.arguments[name].shape or () if name in facts.arguments else ()
+    named = "video" in type(facts.config).__name__.lower()
+    return named or figure(facts.config, "num_frames") is not None or "num_frames" in words
+
+
+def _as_patches(name: str, facts: Facts, situation: Situation) -> Spec | None:
+    """Models that take images of any size get a flat list of patches."""
+    shown, rows = picture(facts, situation), situation.batch
+    if facts.has(_GRID_OF.get(name, "grid_thw"), "grid_thw"):
+        frames_, high, wide = grid(facts, situation)
+        count = frames_ * high * wide * rows
+        if situation.layout % 2:
+            return normal(count, shown.channels, shown.patch, shown.patch)
+        return normal(count, shown.patch_values * shown.frames_per_patch)
+    if facts.has("spatial_shapes"):
+        return normal(rows, _PATCHES**2, shown.patch_values)
+    if facts.has("pixel_position_ids", "image_position_ids"):
+        return normal(rows, _side_of_positions(facts) ** 2, shown.patch_values)
+    return None
+
+
+def _side_of_positions(facts: Facts) -> int:
+    return 4 * facts.number("pooling_kernel_size", default=3, place=facts.vision)
+
+
+def flattened_patches(facts: Facts, situation: Situation, made: Made) -> Spec:
+    shown = picture(facts, situation)
+    return normal(situation.batch, _PATCHES**2, 2 + shown.patch_values)
+
+
+def grids(facts: Facts, situation: Situation, made: Made) -> Spec:
+    return fixed([list(grid(facts, situation))] * situation.batch)
+
+
+def spatial_shapes(facts: Facts, situation: Situation, made: Made) -> Spec:
+    return fixed([[_PATCHES, _PATCHES]] * situation.batch)
+
+
+def positions(facts: Facts, situation: Situation, made: Made) -> Spec:
+    """(column, row) of each patch."""
+    side = _side_of_positions(facts)
+    places = [[column, row] for row in range(side) for column in range(side)]
+    return fixed([places] * situation.batch)
+
+
+def pixel_mask(facts: Facts, situation: Situation, made: Made) -> Spec:
+    if facts.has("spatial_shapes"):
+        return ones(situation.batch, _PATCHES**2)
+    pixels_ = made.get("pixel_values")
+    if pixels_ is not None and len(pixels_.shape) > 4:
+        return ones(*pixels_.shape[:-3], *pixels_.shape[-2:])
+    shown = picture(facts, situation)
+    return ones(situation.batch, shown.height, shown.width)
+
+
+def image_sizes(facts: Facts, situation: Situation, made: Made) -> Spec:
+    shown = picture(facts, situation)
+    return fixed([[shown.height, shown.width]] * situation.batch)
+
+
+def merge_sizes(facts: Facts, situation: Situation, made: Made) -> Spec:
+    return fixed([picture(facts, situation).merge] * situation.batch)
+
+
+def first_aspect(facts: Facts, situation: Situation, made: Made) -> Spec:
+    """The first of the known aspect ratios: one tile."""
+    return ones(situation.batch, 1)
+
+
+def tiles_in_use(facts: Facts, situation: Situation, made: Made) -> Spec:
+    tiles = facts.number("max_num_tiles", default=2, place=facts.vision)
+    return fixed([[[1, *[0] * (tiles - 1)]]] * situation.batch)
+
+
+def patch_sizes(facts: Facts, situation: Situation, made: Made) -> Spec:
+    """Rows and columns of patches of each picture."""
+    shown = picture(facts, situation)
+    rows, columns = shown.height // shown.patch, shown.width // shown.patch
+    return fixed([[rows, columns]] * situation.batch)
+
+
+def hidden_patches(facts: Facts, situation: Situation, made: Made) -> Spec | None:
+    """Some vision parts call their pixels `hidden_states`."""
+    if not facts.has("grid_thw", "image_grid_thw") or situation.layout >= 4:
+        return None
+    shown = picture(facts, situation)
+    frames_, high, wide = grid(facts, situation)
+    count = frames_ * high * wide * situation.batch
+    return normal(count, shown.patch_values * shown.frames_per_patch)
+
+
+def masked_places(facts: Facts, situation: Situation, made: Made) -> Spec:
+    """The first half of the patches is hidden."""
+    shown = picture(facts, situation)
+    count = (shown.height // shown.patch) * (shown.width // shown.patch)
+    films = figure(facts.config, "num_frames")
+    if films:
+        count *= max(1, first(films) // shown.frames_per_patch)
+    row = [place < count // 2 for place in range(count)]
+    return fixed([row] * situation.batch, "bool")
+
+
+MAKERS: dict[str, Maker] = {
+    **{name: pixels(name) for name in (
+        "pixel_values", "pixel_values_videos", "pixel_values_images", "prompt_pixel_values",
+        "image", "pixel_values_local", "high_res_pixel_values", "target_pixel_values",
+        "image_pixel_values",
+    )},
+    "flattened_patches": flattened_patches,
+    "image_grid_thw": grids,
+    "video_grid_thw": grids,
+    "grid_thw": grids,
+    "spatial_shapes": spatial_shapes,
+    "pixel_position_ids": positions,
+    "image_position_ids": positions,
+    "pixel_attention_mask": pixel_mask,
+    "pixel_mask": pixel_mask,
+    "image_sizes": image_sizes,
+    "target_sizes": patch_sizes,
+    "merge_sizes": merge_sizes,
+    "image_merge_sizes": merge_sizes,
+    "video_merge_sizes": merge_sizes,
+    "aspect_ratio_ids": first_aspect,
+    "aspect_ratio_mask": tiles_in_use,
+    "bool_masked_pos": masked_places,
+    "hidden_states": hidden_patches,
+}  # fmt: skip

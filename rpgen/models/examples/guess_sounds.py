@@ -1,0 +1,127 @@
+"""Sounds as samples and as features, and series of numbers over time."""
+
+from rpgen.models.examples.facts import Facts, figure
+from rpgen.models.examples.guess_text import Made, Maker
+from rpgen.models.examples.situation import Situation
+from rpgen.models.examples.spec import Spec, normal, ones, zeros
+
+_SAMPLES = 16_000
+_FRAMES = 128
+_MANY_FRAMES = 6000
+_BANDS = (
+    "num_mel_bins", "feature_size", "input_feat_size", "input_dim", "n_mels", "num_mel_filters",
+    "input_size", "input_channels", "mel_bins", "in_channels",
+)  # fmt: skip
+
+
+def features(facts: Facts, situation: Situation, made: Made) -> Spec:
+    """(batch, bands, frames), or with frames first in odd layouts; spectrograms as pictures."""
+    audio = facts.audio
+    bands = facts.number(*_BANDS, "model_in_dim", "num_input_channels", default=80, place=audio)
+    long = 2 * (figure(audio, "max_source_positions", kinds=(int,)) or 0) or _FRAMES
+    count = situation.samples or (long if long <= _MANY_FRAMES else _FRAMES)
+    square = figure(audio, "spec_size", kinds=(int,))
+    if square or situation.layout == 4:
+        return normal(situation.batch, 1, 1000 if square else count, bands)
+    if situation.layout % 2 == 0:
+        return normal(situation.batch, bands, count)
+    return normal(situation.batch, count, bands)
+
+
+def features_mask(facts: Facts, situation: Situation, made: Made) -> Spec:
+    given = made.get("input_features")
+    count = situation.length
+    if given is not None:
+        count = given.shape[-1] if situation.layout % 2 == 0 else given.shape[1]
+    return ones(situation.batch, count, dtype="bool" if situation.layout >= 4 else "int64")
+
+
+def samples(name: str) -> Maker:
+    def maker(facts: Facts, situation: Situation, made: Made) -> Spec:
+        count = situation.samples or _SAMPLES
+        frames_, bands = (
+            figure(facts.config, each, kinds=(int,)) for each in ("max_length", "num_mel_bins")
+        )
+        if frames_ and bands:  # a spectrogram of fixed size under the name of samples
+            return normal(situation.batch, frames_, bands)
+        channels = figure(facts.config, "audio_channels", "input_channels", kinds=(int,)) or 1
+        documented = len(facts.arguments[name].shape or ()) == 3
+        if documented ^ (situation.layout % 2 == 1):
+            return normal(situation.batch, channels, count)
+        return normal(situation.batch, count)
+
+    return maker
+
+
+def samples_mask(facts: Facts, situation: Situation, made: Made) -> Spec:
+    given = next((made[n] for n in ("input_values", "audio_values") if n in made), None)
+    count = given.shape[-1] if given is not None else situation.length
+    return ones(situation.batch, count)
+
+
+def spoken(facts: Facts, situation: Situation, made: Made) -> Spec:
+    bands = facts.number("num_mel_bins", default=80)
+    return normal(situation.batch, situation.length, bands)
+
+
+def voice(facts: Facts, situation: Situation, made: Made) -> Spec:
+    return normal(situation.batch, facts.number("speaker_embedding_dim", default=512))
+
+
+def series(name: str) -> Maker:
+    def maker(facts: Facts, situation: Situation, made: Made) -> Spec:
+        return _series(name, facts, situation)
+
+    return maker
+
+
+def _series(name: str, facts: Facts, situation: Situation) -> Spec:
+    ahead = facts.number("prediction_length", "horizon_length", default=8)
+    lags = figure(facts.config, "lags_sequence", kinds=(list, tuple))
+    back = facts.number("context_length", default=32) + (max(lags) if lags else 0)
+    width = figure(facts.config, "num_input_channels", "input_size", kinds=(int,)) or 1
+    extra = max(1, facts.number("num_time_features", default=1))
+    rows = situation.batch
+    if name == "future_time_features":
+        return normal(rows, ahead, extra)
+    if name == "past_time_features":
+        return normal(rows, back, extra)
+    if name == "future_values":
+        return normal(rows, ahead) if width == 1 else normal(rows, ahead, width)
+    words = facts.arguments["past_values"].shape or () if facts.has("past_values") else ()
+    wide = width > 1 or any("input_channels" in word for word in words)
+    shape = (rows, back, width) if wide else (rows, back)
+    return ones(*shape, dtype="float32") if "mask" in name else normal(*shape)
+
+
+def longer(facts: Facts, situation: Situation, made: Made) -> Spec:
+    return zeros(situation.batch, 1, dtype="bool")
+
+
+def frequency(facts: Facts, situation: Situation, made: Made) -> Spec:
+    return zeros(situation.batch, 1)
+
+
+def timestep(facts: Facts, situation: Situation, made: Made) -> Spec:
+    return normal(situation.batch)
+
+
+MAKERS: dict[str, Maker] = {
+    **dict.fromkeys(
+        ("input_features", "audio_features_in", "spectrogram", "mel_spectrogram",
+         "reference_mel", "audio_mel", "audio_input_features"), features),
+    "input_features_mask": features_mask,
+    "feature_attention_mask": features_mask,
+    **{name: samples(name) for name in (
+        "input_values", "audio_values", "waveform", "audio_input_values", "raw_audio")},
+    "padding_mask": samples_mask,
+    "decoder_input_values": spoken,
+    "spectrogram_labels": spoken,
+    "speaker_embeddings": voice,
+    **{name: series(name) for name in (
+        "past_values", "context", "future_values", "past_observed_mask", "past_time_features",
+        "future_time_features")},
+    "is_longer": longer,
+    "freq": frequency,
+    "timestep": timestep,
+}  # fmt: skip

@@ -1,0 +1,280 @@
+"""What to change in a guess after `forward` raised: one rule for each kind of message.
+
+A rule sees the error's words and returns another situation, or None where it has nothing to
+offer. The first offer is taken; a situation that was tried before is none.
+"""
+
+import linecache
+import math
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+
+from rpgen.models.examples.facts import Facts, walk
+from rpgen.models.examples.guess import mentions
+from rpgen.models.examples.situation import Situation
+from rpgen.models.examples.sizes import picture
+from rpgen.models.examples.spec import Kind, Spec
+
+NEVER_GIVEN = re.compile(
+    r"^(self|kwargs|return_dict|use_\w+|labels|inputs_embeds|encoder_outputs|image_embeds"
+    r"|interpolate_pos_encoding|decoder_inputs_embeds|output_\w+)$|past_|cache|session"
+)
+_LINES_AROUND = 4
+_MOST_PLACES = 20_000
+_LARGEST_IMAGE = 1500
+_MOST_SAMPLES = 60_000
+_MOST_FIXES = 4
+_SOUNDS = frozenset({"input_features", "input_values", "audio_values"})
+_PIXELS = frozenset({"pixel_values", "pixel_values_videos"})
+
+
+@dataclass(frozen=True)
+class Failure:
+    """What `forward` raised for which inputs."""
+
+    error: BaseException
+    facts: Facts
+    situation: Situation
+    specs: Mapping[str, Spec]
+
+    @property
+    def words(self) -> str:
+        return str(self.error)
+
+    @property
+    def floats(self) -> dict[str, Spec]:
+        return {name: spec for name, spec in self.specs.items() if spec.kind is Kind.NORMAL}
+
+    def numbers(self, pattern: str) -> list[int] | None:
+        found = re.search(pattern, self.words, re.S)
+        return [int(each) for each in found.groups()] if found else None
+
+
+Rule = Callable[[Failure], Situation | None]
+
+
+def repaired(failure: Failure) -> Situation | None:
+    """The first offer of the rules that differs from what was tried."""
+    for rule in RULES:
+        offer = rule(failure)
+        if offer is not None and offer != failure.situation:
+            return offer
+    return None
+
+
+def _places(failure: Failure) -> Situation | None:
+    """As many tokens as there are features: "tokens: 0, features: 32"."""
+    found = failure.numbers(
+        r"tokens[:=]?\s*(\d+).*?features?:?\s*(?:of shape\s*)?(?:torch\.Size\(\[)?(\d+)"
+    )
+    if found is None:
+        return None
+    words, now = failure.words, failure.situation
+    kind = "audio" if "udio" in words else "video" if "ideo" in words else "image"
+    count = -(-found[1] // now.batch)
+    if count == now.places.get(kind) or count >= _MOST_PLACES:
+        return None
+    return now.but(places={**now.places, kind: count})
+
+
+def _smaller_ids(failure: Failure) -> Situation | None:
+    if not re.search("index out of range in self|out of bounds", failure.words):
+        return None
+    now = failure.situation
+    if "smallest vocabulary" not in now.tried:
+        sizes = [
+            value
+            for node in walk(failure.facts.config)
+            for key, value in vars(node).items()
+            if key.endswith("vocab_size") and type(value) is int
+        ]
+        limit = max(4, min(sizes)) if sizes else 4
+        return now.but(ids_below=limit).once("smallest vocabulary")
+    if "four ids" not in now.tried:
+        return now.but(ids_below=4, length=4).once("four ids")
+    return None
+
+
+def _larger_image(failure: Failure) -> Situation | None:
+    small = "too small|smaller than|should be at least|Kernel size can.t be greater|negative dim"
+    now = failure.situation
+    if not re.search(small, failure.words) or not _PIXELS & set(now.names):
+        return None
+    shown = picture(failure.facts, now)
+    if shown.height >= _LARGEST_IMAGE:
+        return None
+    return now.but(image=(shown.height * 2, shown.width * 2))
+
+
+def _longer_sound(failure: Failure) -> Situation | None:
+    small = "too small|smaller than|Kernel size can.t be greater|negative dim|shorter than"
+    now = failure.situation
+    if not re.search(small, failure.words) or not _SOUNDS & set(now.names):
+        return None
+    samples = now.samples or 8000
+    return now.but(samples=samples * 2) if samples < _MOST_SAMPLES else None
+
+
+def _image_as_told(failure: Failure) -> Situation | None:
+    found = failure.numbers(r"Input image size \(\d+\*\d+\) doesn't match model \((\d+)\*(\d+)\)")
+    return failure.situation.but(image=(found[0], found[1])) if found else None
+
+
+def _sound_as_told(failure: Failure) -> Situation | None:
+    if not _SOUNDS & set(failure.situation.names):
+        return None
+    multiple = failure.numbers(r"multiple of (\d+)")
+    if multiple:
+        return failure.situation.but(samples=multiple[0] * 16)
+    length = failure.numbers(r"of length (\d+), but found \d+")
+    return failure.situation.but(samples=length[0]) if length else None
+
+
+def _no_mask(failure: Failure) -> Situation | None:
+    now, argument = failure.situation, failure.facts.arguments.get("attention_mask")
+    named = re.search("attn_mask|attention_mask|mask", failure.words)
+    if not named or argument is None or argument.required or "attention_mask" not in now.names:
+        return None
+    return now.without("attention_mask")
+
+
+def _sizes(failure: Failure) -> Situation | None:
+    """One axis of a floating input has the wrong size, and the message says which is right."""
+    if sum(len(each) for each in failure.situation.fixes.values()) >= _MOST_FIXES:
+        return None
+    for old, new, axis in _wrong_sizes(failure):
+        offer = _fix(failure, old, new, axis)
+        if offer is not None:
+            return offer
+    return None
+
+
+def _wrong_sizes(failure: Failure) -> Iterator[tuple[int, int, int | None]]:
+    found = failure.numbers(r"shapes cannot be multiplied \(\d+x(\d+) and (\d+)x\d+\)")
+    if found:
+        yield found[0], found[1], None
+    shape = re.search(r"shape '\[-1, ([\d, ]+)\]' is invalid", failure.words)
+    if shape:
+        wanted = math.prod(int(each) for each in shape[1].split(","))
+        for spec in failure.floats.values():
+            if len(spec.shape) == 2 and spec.shape[-1] != wanted:
+                yield spec.shape[-1], wanted, 1
+    channels = failure.numbers(r"to have (\d+) channels, but got (\d+) channels")
+    if channels:
+        yield channels[1], channels[0], 1
+        yield channels[1], channels[0], None
+    sizes = failure.numbers(
+        r"size of tensor a \((\d+)\) must match the size of tensor b \((\d+)\)"
+        r" at non-singleton dimension (\d)"
+    )
+    if sizes:
+        yield sizes[0], sizes[1], sizes[2]
+    last = failure.numbers(
+        r"expected input with shape \[\*, (\d+)\], but got input of size\s*\[[\d, ]*?(\d+)\]"
+    )
+    if last:
+        yield last[1], last[0], None
+
+
+def _fix(failure: Failure, old: int, new: int, axis: int | None) -> Situation | None:
+    for name, spec in failure.floats.items():
+        known = failure.situation.fixes.get(name, ())
+        there = old in spec.shape if axis is None else spec.shape[axis : axis + 1] == (old,)
+        if there and 0 < new < 100_000 and (old, new, axis) not in known and len(known) < 3:
+            return failure.situation.with_fix(name, (old, new, axis))
+    return None
+
+
+def _image_of_that_side(failure: Failure) -> Situation | None:
+    found = failure.numbers(
+        r"size of tensor a \((\d+)\) must match the size of tensor b \((\d+)\)"
+        r" at non-singleton dimension ([2-9])"
+    )
+    now = failure.situation
+    if not found or "pixel_values" not in failure.specs or "side" in now.tried:
+        return None
+    if picture(failure.facts, now).height != found[0]:
+        return None
+    return now.but(image=(found[1], found[1])).once("side")
+
+
+def _rank(failure: Failure) -> Situation | None:
+    """Pixels with more or fewer axes: frames, tiles, several images a row."""
+    now, words, given = failure.situation, failure.words, failure.specs.get("pixel_values")
+    if given is None:
+        return None
+    if re.search(r"expected 5, got 4|must be a 5D|expected 5 dim", words) and now.pixel_rank != 5:
+        return now.but(pixel_rank=5, pixel_images=2 if "batch_size, 2" in words else 1)
+    tiles = failure.numbers(
+        r"split_sizes to sum exactly to \d+ .*dimension 0\), but got split_sizes=\[(\d+)"
+    )
+    if tiles and (now.pixel_rank, now.pixel_images) != (5, tiles[0]):
+        return now.but(pixel_rank=5, pixel_images=tiles[0])
+    if "expected 6, got" in words and now.pixel_rank != 6:
+        return now.but(pixel_rank=6)
+    if "too many values to unpack (expected 4" in words and len(given.shape) == 5:
+        return now.but(pixel_rank=4) if now.pixel_rank is None else None
+    return None
+
+
+def _boolean(failure: Failure) -> Situation | None:
+    if not re.search("boolean mask|dtype bool|only supports bool", failure.words):
+        return None
+    return failure.situation.but(boolean_masks=True)
+
+
+def _conflict(failure: Failure) -> Situation | None:
+    if not re.search(
+        r"[Cc]annot specify both|[Ee]xactly one|not both|at the same time|only one of",
+        failure.words,
+    ):
+        return None
+    now = failure.situation
+    for name in ("inputs_embeds", "decoder_input_ids", "input_values", "pixel_values_videos"):
+        if name in now.names and name in failure.words and len(now.names) > 1:
+            return now.without(name)
+    return None
+
+
+def _named(failure: Failure) -> Situation | None:
+    """The message names an argument that was not given."""
+    missing = [name for name in _open_arguments(failure) if mentions(name, failure.words)]
+    return failure.situation.with_names(*missing) if missing else None
+
+
+def _none_in_the_line(failure: Failure) -> Situation | None:
+    """The line that failed uses an argument that is None there."""
+    frames, trace = [], failure.error.__traceback__
+    while trace is not None:
+        frames.append((trace.tb_frame, trace.tb_lineno))
+        trace = trace.tb_next
+    for around in (0, _LINES_AROUND):
+        for frame, number in reversed(frames):
+            text = "".join(
+                linecache.getline(frame.f_code.co_filename, each)
+                for each in range(number - around, number + around + 1)
+            )
+            for name in _open_arguments(failure):
+                if frame.f_locals.get(name, name) is None and mentions(name, text):
+                    return failure.situation.with_names(name)
+    return None
+
+
+def _open_arguments(failure: Failure) -> list[str]:
+    """What could be given and is not."""
+    given = failure.situation.names
+    return [n for n in failure.facts.arguments if n not in given and not NEVER_GIVEN.search(n)]
+
+
+def _one_row(failure: Failure) -> Situation | None:
+    """Some models take one example at a time."""
+    if failure.situation.batch > 1 and re.search("batch.size.*(1|one)\\b", failure.words):
+        return failure.situation.but(batch=1)
+    return None
+
+
+RULES: tuple[Rule, ...] = (
+    _places, _smaller_ids, _larger_image, _longer_sound, _image_as_told, _sound_as_told, _no_mask,
+    _sizes, _image_of_that_side, _rank, _boolean, _conflict, _named, _none_in_the_line, _one_row,
+)  # fmt: skip

@@ -1,0 +1,198 @@
+"""Trying guesses until a run of the model succeeds: all kinds of input together first."""
+
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+from rpgen.models.examples.facts import Facts, facts_of
+from rpgen.models.examples.features import places
+from rpgen.models.examples.guess import guess
+from rpgen.models.examples.repair import Failure, repaired
+from rpgen.models.examples.situation import Situation
+from rpgen.models.examples.spec import Spec, draw, placed
+
+_REPAIRS = 8
+SECONDS = 20.0
+_TEXT = ("input_ids", "decoder_input_ids")
+_PICTURES = (
+    "pixel_values", "image_pixel_values", "flattened_patches", "visual_feats", "visual_embeds",
+    "pixel_values_videos",
+)  # fmt: skip
+_SOUNDS = ("input_features", "input_values", "audio_input_features", "audio_values")
+_OTHERS = (*_PICTURES, *_SOUNDS, "waveform")
+_COMPANIONS = {
+    "pixel_values": (
+        "image_grid_thw",
+        "spatial_shapes",
+        "image_position_ids",
+        "pixel_position_ids",
+        "image_sizes",
+        "target_sizes",
+        "aspect_ratio_ids",
+        "aspect_ratio_mask",
+        "image_merge_sizes",
+    ),
+    "pixel_values_videos": ("video_grid_thw",),
+    "input_features": ("input_features_mask", "feature_attention_mask"),
+}  # fmt: skip
+_IMAGES = (224, 512, 640)
+
+
+class Level(StrEnum):
+    """How much of what a model can take one call holds."""
+
+    FORWARD = "forward"
+    JOINT = "joint"
+
+
+@dataclass(frozen=True)
+class Found:
+    """Inputs that a run succeeded with, and how many runs it took to find them."""
+
+    specs: Mapping[str, Spec]
+    level: Level
+    attempts: int
+
+
+@dataclass
+class Search:
+    """One search. `errors` holds what each attempt raised, in order."""
+
+    model: Any
+    facts: Facts
+    deadline: float
+    errors: list[str] = field(default_factory=list)
+    first_error: BaseException | None = None
+    seen: set[str] = field(default_factory=set)
+
+    def run(self) -> Found | None:
+        for situation in self._starts():
+            found = self._from(situation)
+            if found is not None:
+                return found
+            if time.monotonic() > self.deadline:
+                self.errors.append("no time left")
+                return None
+        return None
+
+    def _starts(self) -> Iterator[Situation]:
+        for names in [*joint_names(self.facts), initial_names(self.facts)]:
+            yield from _variants(names)
+
+    def _from(self, situation: Situation) -> Found | None:
+        if "image" in self.facts.config.model_type or len(situation.names) > 1:
+            situation = self._with_places(situation)
+        for _ in range(_REPAIRS):
+            if time.monotonic() > self.deadline:
+                return None
+            try:
+                specs = guess(self.facts, situation)
+            except (TypeError, ValueError, IndexError, AttributeError, ZeroDivisionError) as error:
+                self.errors.append(f"guessing: {type(error).__name__}: {error}")
+                return None
+            key = repr(sorted(specs.items(), key=lambda item: item[0]))
+            if key in self.seen:
+                return None
+            self.seen.add(key)
+            error_ = attempt(self.model, self.facts, specs)
+            if error_ is None:
+                return Found(specs, level_of(specs), len(self.errors) + 1)
+            self.first_error = self.first_error or error_
+            self.errors.append(_told(error_))
+            offer = repaired(Failure(error_, self.facts, situation, specs))
+            if offer is None:
+                return None
+            situation = offer
+        return None
+
+    def _with_places(self, situation: Situation) -> Situation:
+        if not {"input_ids"} & set(situation.names):
+            return situation
+        try:
+            specs = guess(self.facts, situation)
+        except (TypeError, ValueError, IndexError, AttributeError, ZeroDivisionError):
+            return situation
+        return situation.but(places=places(self.facts, situation, specs))
+
+
+def search(model: Any, seconds: float = SECONDS) -> tuple[Found | None, Search]:
+    """Inputs for a model, or None and what was raised on the way."""
+    one = Search(model, facts_of(model), time.monotonic() + seconds)
+    return one.run(), one
+
+
+def attempt(model: Any, facts: Facts, specs: Mapping[str, Spec]) -> Exception | None:
+    """One run; what it raised. Running out of memory is no guess gone wrong and passes."""
+    import torch
+
+    from rpgen.models.quiet import seeded
+
+    inputs = placed(draw(specs, 0, facts.special_ids()), model)
+    try:
+        with seeded(0), torch.inference_mode():
+            model(**inputs)
+    except (MemoryError, torch.OutOfMemoryError):
+        raise
+    except Exception as error:  # noqa: BLE001 (whatever it is, a rule may know it)
+        return error
+    return None
+
+
+def initial_names(facts: Facts) -> tuple[str, ...]:
+    """What `forward` can't do without."""
+    required = [name for name, argument in facts.arguments.items() if argument.required]
+    names = [*required, *facts.main_inputs]
+    if getattr(facts.config, "is_encoder_decoder", False) and facts.has("decoder_input_ids"):
+        names.append("decoder_input_ids")
+    if "input_ids" in names and facts.has("attention_mask"):
+        names.append("attention_mask")
+    return tuple(dict.fromkeys(names))
+
+
+def joint_names(facts: Facts) -> list[tuple[str, ...]]:
+    """Everything that carries text, pictures or sound, with what describes it; the fullest
+    first, none where the model takes one kind."""
+    pictures = [n for n in _PICTURES if facts.has(n)][:1]
+    sounds = [n for n in _SOUNDS if facts.has(n)][:1]
+    if not facts.has(*_TEXT) or not (pictures or sounds):
+        return []
+    both = [[*pictures, *sounds], pictures, sounds] if pictures and sounds else [pictures + sounds]
+    return [_with_companions(facts, others) for others in both]
+
+
+def _with_companions(facts: Facts, others: list[str]) -> tuple[str, ...]:
+    companions = [n for other in others for n in _COMPANIONS.get(other, ()) if facts.has(n)]
+    text = [n for n in ("input_ids", "attention_mask") if facts.has("input_ids") and facts.has(n)]
+    kinds = [n for n in ("mm_token_type_ids",) if facts.has(n)]
+    return tuple(dict.fromkeys([*initial_names(facts), *text, *others, *companions, *kinds]))
+
+
+def level_of(specs: Mapping[str, Spec]) -> Level:
+    text = any(name in specs for name in _TEXT)
+    other = any(name.startswith(_OTHERS) for name in specs)
+    return Level.JOINT if text and other else Level.FORWARD
+
+
+def _variants(names: tuple[str, ...]) -> Iterator[Situation]:
+    """The forms that a signature leaves open, likelier ones first."""
+    start = Situation(names)
+    yield start
+    yield start.but(layout=1)
+    if any("pixel" in name for name in names):
+        for side in _IMAGES:
+            yield start.but(batch=1, image=(side, side))
+    yield from (start.but(layout=layout) for layout in (2, 3))
+    yield start.but(batch=1)
+    yield start.but(samples=2000)
+    yield start.but(layout=1, samples=1000)
+    yield from (start.but(batch=1, layout=layout) for layout in (4, 5))
+
+
+def _told(error: BaseException) -> str:
+    import traceback
+
+    frames = traceback.extract_tb(error.__traceback__)
+    place = f" @{frames[-1].filename.rpartition('/')[2]}:{frames[-1].lineno}" if frames else ""
+    return f"{type(error).__name__}: {' '.join(str(error).split())[:220]}{place}"

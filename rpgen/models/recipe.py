@@ -1,0 +1,59 @@
+"""What the database remembers of a tiny model of an architecture, so that nothing is searched."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How a type's tiny model is made with one head, what it was run with, how far it got.
+
+    `rung` is a place in the ladder of `shrink`, `settings` values by path over it, `inputs`
+    the plain form of the specs of `rpgen.models.examples`. `levels` are those that were
+    reached; `left_out` are checks that don't apply to the type, each with the reason.
+    """
+
+    auto_class: str
+    rung: int
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    inputs: Mapping[str, Any] = field(default_factory=dict)
+    levels: tuple[str, ...] = ()
+    left_out: Mapping[str, str] = field(default_factory=dict)
+
+
+def from_plain(plain: Mapping[str, Any]) -> Recipe:
+    return Recipe(
+        plain["auto_class"],
+        plain["rung"],
+        plain.get("settings", {}),
+        plain.get("inputs", {}),
+        tuple(plain.get("levels", ())),
+        plain.get("left_out", {}),
+    )
+
+
+def to_plain(recipe: Recipe) -> dict[str, Any]:
+    """What is empty is left out."""
+    plain = {
+        "auto_class": recipe.auto_class,
+        "rung": recipe.rung,
+        "settings": dict(recipe.settings),
+        "inputs": dict(recipe.inputs),
+        "levels": list(recipe.levels),
+        "left_out": dict(recipe.left_out),
+    }
+    return {key: value for key, value in plain.items() if value or key == "rung"}
+
+
+def recipe_of(model_type: str | None, auto_class: str | None = None) -> Recipe | None:
+    """What is remembered of a type (for that head); None where nothing is."""
+    from rpgen import model_database
+
+    if model_type is None:
+        return None
+    plain = model_database.load().raw_architectures.get(model_type, {}).get("tiny")
+    if not plain or "rung" not in plain:
+        return None
+    recipe = from_plain(plain)
+    return recipe if auto_class in (None, recipe.auto_class) else None

@@ -1,0 +1,104 @@
+"""Where the parts of a configuration meet: widths, places, token ids that must be there."""
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+_SENSES = re.compile("vision|visual|audio|image|speech", re.IGNORECASE)
+
+
+def joined(config: Any, writes_text: bool) -> Any:
+    """The configuration (changed in place) with its seams equal and the tokens that it needs."""
+    text = text_config(config)
+    if text is not config:
+        for part in _senses(config, text):
+            _fit_output(part, text, config)
+        _fit_pooling(config)
+    _settle_tokens(config, text, writes_text)
+    return config
+
+
+def text_config(config: Any) -> Any:
+    """The part that reads text (the configuration itself where it has no parts)."""
+    named = getattr(config, "text_encoder", None)
+    return named if named is not None else config.get_text_config()
+
+
+def _senses(config: Any, text: Any) -> Iterator[Any]:
+    """The parts that see or hear, at any depth."""
+    from transformers import PreTrainedConfig
+
+    for value in list(vars(config).values()):
+        if not isinstance(value, PreTrainedConfig) or value is text:
+            continue
+        if _SENSES.search(type(value).__name__):
+            yield value
+        yield from _senses(value, text)
+
+
+def _fit_output(part: Any, text: Any, config: Any) -> None:
+    """What a vision or audio part puts out must be as wide as the text part is."""
+    width = getattr(text, "hidden_size", None)
+    known = vars(part)
+    if not isinstance(width, int):
+        return
+    if isinstance(known.get("out_hidden_size"), int):
+        part.out_hidden_size = width
+    elif "spatial_merge_size" in known and _are_counts(known, "embed_dim", "hidden_size"):
+        part.hidden_size = width
+    elif "audio" in type(part).__name__.lower() and _are_counts(known, "output_dim"):
+        part.output_dim = width
+    elif (
+        _are_counts(known, "projection_dim", "hidden_size")
+        and getattr(config, "projection_dim", None) is None
+    ):
+        part.projection_dim = width
+
+
+def _are_counts(known: dict[str, Any], *names: str) -> bool:
+    return all(isinstance(known.get(name), int) for name in names)
+
+
+def _fit_pooling(config: Any) -> None:
+    """Patches are pooled to a square of tokens: one that goes into their number."""
+    from transformers import PreTrainedConfig
+
+    pooled = getattr(config, "mm_tokens_per_image", None)
+    vision: Any = getattr(config, "vision_config", None)
+    if isinstance(pooled, int) and vision is not None:
+        patches = vision.image_size // vision.patch_size
+        sides = [side for side in range(1, patches + 1) if patches % side == 0]
+        config.mm_tokens_per_image = max(side**2 for side in sides if side**2 <= pooled)
+    for value in list(vars(config).values()):
+        if isinstance(value, PreTrainedConfig):
+            _fit_pooling(value)
+
+
+def _settle_tokens(config: Any, text: Any, writes_text: bool) -> None:
+    """Batches need a pad token and generation needs an end: give both where none is set."""
+    if (
+        getattr(config, "is_encoder_decoder", False)
+        and getattr(config, "decoder_start_token_id", None) is None
+    ):
+        starts = [getattr(text, f"{role}_token_id", None) for role in ("bos", "pad")]
+        config.decoder_start_token_id = next((s for s in starts if s is not None), 0)
+    vocabulary = getattr(text, "vocab_size", None)
+    if not isinstance(vocabulary, int) or not hasattr(text, "eos_token_id"):
+        return
+    if text.eos_token_id is None and writes_text:
+        text.eos_token_id = vocabulary - 1
+    _place_modal_tokens(config, vocabulary)
+    if getattr(text, "pad_token_id", None) is None and text.eos_token_id is not None:
+        ends = text.eos_token_id
+        text.pad_token_id = ends[0] if isinstance(ends, list | tuple) else ends
+
+
+def _place_modal_tokens(config: Any, vocabulary: int) -> None:
+    """The token that stands for an image or a sound, where the configuration leaves it open."""
+    used = {value for value in vars(config).values() if isinstance(value, int)}
+    free = (index for index in range(vocabulary - 2, 0, -1) if index not in used)
+    for name in ("image", "audio", "video"):
+        for ending in ("id", "index"):
+            key = f"{name}_token_{ending}"
+            if key in vars(config) and getattr(config, key) is None:
+                setattr(config, key, next(free))
