@@ -26,7 +26,6 @@ HARDWARE_PREFERENCES = {
 }
 CLEANUP_AGE_MINUTES = 0.5
 PRECISIONS = ("bf16", "fp16")
-IMAGES = [example_image(seed=seed) for seed in range(3)]
 
 
 class TestGoogleVitBasePatch16224(unittest.TestCase):
@@ -42,11 +41,14 @@ class TestGoogleVitBasePatch16224(unittest.TestCase):
             constructor=CHECKPOINT.load_model,
             hardware_preferences=HARDWARE_PREFERENCES,
         )
+        cls.scale = checks.scale_for(cls.model)
         cls.image_processor = cls.pool.get_resource(
             "image_processor",
             CHECKPOINT.name,
             constructor=CHECKPOINT.load_image_processor,
         )
+        images = [example_image(seed=seed) for seed in range(cls.scale.batch)]
+        cls.images = checks.images_that_fit(cls.model, cls.image_processor, images)
 
     @classmethod
     def tearDownClass(cls):
@@ -60,8 +62,8 @@ class TestGoogleVitBasePatch16224(unittest.TestCase):
         return inputs.to(self.model.device, self.model.dtype)
 
     def example(self):
-        """Three different pictures."""
-        return self.encode(IMAGES)
+        """Different pictures, as many as fit."""
+        return self.encode(self.images)
 
     def forward(self, inputs):
         with torch.inference_mode():
@@ -78,7 +80,7 @@ class TestGoogleVitBasePatch16224(unittest.TestCase):
     def test_outputs_have_the_right_shape_and_are_finite(self):
         outputs = self.forward(self.example())
         checks.assert_finite(outputs)
-        batch = len(IMAGES)
+        batch = len(self.images)
         checks.assert_shape(
             outputs.logits,
             (batch, self.model.config.num_labels),
@@ -88,13 +90,13 @@ class TestGoogleVitBasePatch16224(unittest.TestCase):
     def test_an_image_alone_equals_itself_in_a_batch(self):
         """Its neighbours in the batch do not change what an image gives."""
         together = self.forward(self.example()).logits
-        for row, image in enumerate(IMAGES):
+        for row, image in enumerate(self.images):
             alone = self.forward(self.encode([image])).logits[0]
             checks.assert_close(together[row], alone, f"image {row}", self.model)
 
     def test_every_part_of_the_image_matters(self):
         """Each channel and each quarter of the picture changes the result."""
-        image = self.encode(IMAGES[:1])
+        image = self.encode(self.images[:1])
         checks.assert_every_part_matters(self.model, image, "pixel_values")
 
     def test_image_processor_reads_colours_and_sizes(self):
@@ -104,13 +106,13 @@ class TestGoogleVitBasePatch16224(unittest.TestCase):
     def test_image_processor_is_that_of_the_checkpoint(self):
         """A second load and a saved copy give the same pixels."""
         checks.assert_part_agrees(
-            self.image_processor, CHECKPOINT.load_image_processor, images=IMAGES
+            self.image_processor, CHECKPOINT.load_image_processor, images=self.images
         )
 
     def test_same_input_gives_same_output(self):
         """Dropout is off, no run shows in another, and inputs stay as they were."""
         inputs = self.example()
-        other = self.encode(IMAGES[::-1])
+        other = self.encode(self.images[::-1])
         checks.assert_repeatable(self.forward, inputs, other, self.model)
 
     def test_a_run_leaves_nothing_behind(self):
@@ -152,4 +154,4 @@ def main():
 if __name__ == "__main__":
     sys.exit(main())
 
-# rpgen:signature c98913b8cabfb848
+# rpgen:signature 3578f4c364a22e77

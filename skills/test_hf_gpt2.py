@@ -48,11 +48,13 @@ class TestGpt2(unittest.TestCase):
             constructor=CHECKPOINT.load_model,
             hardware_preferences=HARDWARE_PREFERENCES,
         )
+        cls.scale = checks.scale_for(cls.model)
         cls.tokenizer = cls.pool.get_tokenizer(
             FAMILY, CHECKPOINT.name, constructor=CHECKPOINT.load_tokenizer
         )
         if cls.tokenizer.pad_token is None:
             cls.tokenizer.pad_token = cls.tokenizer.eos_token
+        cls.prompts = cls.scale.texts(PROMPTS)
 
     @classmethod
     def tearDownClass(cls):
@@ -77,7 +79,7 @@ class TestGpt2(unittest.TestCase):
 
     def example(self):
         """Prompts of different length, padded."""
-        return self.encode(PROMPTS)
+        return self.encode(self.prompts)
 
     def forward(self, inputs):
         with torch.inference_mode():
@@ -102,7 +104,7 @@ class TestGpt2(unittest.TestCase):
     def test_a_prompt_alone_equals_itself_in_a_padded_batch(self):
         """Neither its neighbours nor its padding change what a prompt gives."""
         together = self.forward(self.example()).logits
-        for row, prompt in enumerate(PROMPTS):
+        for row, prompt in enumerate(self.prompts):
             alone = self.forward(self.encode([prompt])).logits[0]
             checks.assert_close(
                 together[row, : len(alone)], alone, repr(prompt), self.model
@@ -142,7 +144,7 @@ class TestGpt2(unittest.TestCase):
     def test_generation_does_not_depend_on_the_batch(self):
         """A prompt is continued in a padded batch as it is alone."""
         checks.assert_generation_ignores_padding(
-            self.model, self.encode_to_continue, PROMPTS, NEW_TOKENS
+            self.model, self.encode_to_continue, self.prompts, NEW_TOKENS
         )
 
     def test_a_sentence_is_likelier_than_its_words_shuffled(self):
@@ -194,4 +196,4 @@ def main():
 if __name__ == "__main__":
     sys.exit(main())
 
-# rpgen:signature cc79b586706b2eeb
+# rpgen:signature 5c0235045870295f

@@ -26,7 +26,6 @@ HARDWARE_PREFERENCES = {
 }
 CLEANUP_AGE_MINUTES = 0.5
 PRECISIONS = ("bf16", "fp16")
-IMAGES = [example_image(seed=seed) for seed in range(2)]
 TEXTS = [
     "One evening the lamp of the old lighthouse was lit.",
     "Rain again.",
@@ -47,10 +46,16 @@ class TestOpenaiClipVitBasePatch32(unittest.TestCase):
             constructor=CHECKPOINT.load_model,
             hardware_preferences=HARDWARE_PREFERENCES,
         )
+        cls.scale = checks.scale_for(cls.model)
         cls.processor = cls.pool.get_resource(
             "processor",
             CHECKPOINT.name,
             constructor=CHECKPOINT.load_processor,
+        )
+        cls.texts = cls.scale.texts(TEXTS)
+        images = [example_image(seed=seed) for seed in range(cls.scale.batch)]
+        cls.images = checks.images_that_fit(
+            cls.model, cls.processor, images, text=cls.texts, padding=True
         )
 
     @classmethod
@@ -67,8 +72,8 @@ class TestOpenaiClipVitBasePatch32(unittest.TestCase):
         return inputs.to(self.model.device, self.model.dtype)
 
     def example(self):
-        """Two pictures and three texts of different length."""
-        return self.encode(TEXTS, IMAGES)
+        """Pictures, and texts of different length."""
+        return self.encode(self.texts, self.images)
 
     def forward(self, inputs):
         with torch.inference_mode():
@@ -85,10 +90,12 @@ class TestOpenaiClipVitBasePatch32(unittest.TestCase):
     def test_outputs_have_the_right_shape_and_are_finite(self):
         outputs = self.forward(self.example())
         checks.assert_finite(outputs)
-        pairs = (len(IMAGES), len(TEXTS))
-        checks.assert_shape(outputs.logits_per_image, pairs, "logits_per_image")
-        checks.assert_shape(outputs.image_embeds, (len(IMAGES), None), "image_embeds")
-        checks.assert_shape(outputs.text_embeds, (len(TEXTS), None), "text_embeds")
+        images, texts = len(self.images), len(self.texts)
+        checks.assert_shape(
+            outputs.logits_per_image, (images, texts), "logits_per_image"
+        )
+        checks.assert_shape(outputs.image_embeds, (images, None), "image_embeds")
+        checks.assert_shape(outputs.text_embeds, (texts, None), "text_embeds")
 
     def test_both_directions_agree(self):
         """Comparing texts with images is comparing images with texts."""
@@ -102,15 +109,15 @@ class TestOpenaiClipVitBasePatch32(unittest.TestCase):
         """Neither its neighbours nor its padding change how well a pair fits."""
         together = self.forward(self.example()).logits_per_image
         alone = torch.empty_like(together)
-        for row, image in enumerate(IMAGES):
-            for column, text in enumerate(TEXTS):
+        for row, image in enumerate(self.images):
+            for column, text in enumerate(self.texts):
                 pair = self.forward(self.encode([text], [image]))
                 alone[row, column] = pair.logits_per_image[0, 0]
         checks.assert_close(together, alone, "pairs of image and text", self.model)
 
     def test_every_part_of_image_and_text_matters(self):
         """Each word and its place, each channel and quarter of the picture."""
-        inputs = self.encode(TEXTS[:1], IMAGES[:1])
+        inputs = self.encode(TEXTS[:1], self.images[:1])
         checks.assert_every_token_matters(self.model, inputs)
         checks.assert_every_part_matters(self.model, inputs, "pixel_values")
 
@@ -131,14 +138,14 @@ class TestOpenaiClipVitBasePatch32(unittest.TestCase):
             self.processor,
             CHECKPOINT.load_processor,
             text=TEXTS,
-            images=IMAGES,
+            images=self.images,
             padding=True,
         )
 
     def test_same_input_gives_same_output(self):
         """Dropout is off, no run shows in another, and inputs stay as they were."""
         inputs = self.example()
-        other = self.encode(TEXTS[1:], IMAGES[::-1])
+        other = self.encode(self.texts[1:], self.images[::-1])
         checks.assert_repeatable(self.forward, inputs, other, self.model)
 
     def test_a_run_leaves_nothing_behind(self):
@@ -176,4 +183,4 @@ def main():
 if __name__ == "__main__":
     sys.exit(main())
 
-# rpgen:signature 71172dece20b52e1
+# rpgen:signature b18e97ae916896a8

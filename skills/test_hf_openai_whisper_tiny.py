@@ -45,13 +45,17 @@ class TestOpenaiWhisperTiny(unittest.TestCase):
             constructor=CHECKPOINT.load_model,
             hardware_preferences=HARDWARE_PREFERENCES,
         )
+        cls.scale = checks.scale_for(cls.model)
         cls.feature_extractor = cls.pool.get_resource(
             "feature_extractor",
             CHECKPOINT.name,
             constructor=CHECKPOINT.load_feature_extractor,
         )
         rate = cls.feature_extractor.sampling_rate
-        cls.sounds = [example_sound(SECONDS, rate, seed=seed) for seed in range(2)]
+        seconds = SECONDS * cls.scale.stretch
+        cls.sounds = [
+            example_sound(seconds, rate, seed=seed) for seed in range(cls.scale.batch)
+        ]
         cls.tokenizer = cls.pool.get_tokenizer(
             FAMILY, CHECKPOINT.name, constructor=CHECKPOINT.load_tokenizer
         )
@@ -207,4 +211,4 @@ def main():
 if __name__ == "__main__":
     sys.exit(main())
 
-# rpgen:signature 81d9c07f4066d0ca
+# rpgen:signature e7dd21b4a8e1a0b0

@@ -51,11 +51,14 @@ class TestT5Small(unittest.TestCase):
             constructor=CHECKPOINT.load_model,
             hardware_preferences=HARDWARE_PREFERENCES,
         )
+        cls.scale = checks.scale_for(cls.model)
         cls.tokenizer = cls.pool.get_tokenizer(
             FAMILY, CHECKPOINT.name, constructor=CHECKPOINT.load_tokenizer
         )
         if cls.tokenizer.pad_token is None:
             cls.tokenizer.pad_token = cls.tokenizer.eos_token
+        cls.sources = cls.scale.texts(SOURCES)
+        cls.targets = cls.scale.texts(TARGETS)
 
     @classmethod
     def tearDownClass(cls):
@@ -76,8 +79,8 @@ class TestT5Small(unittest.TestCase):
 
     def example(self):
         """Sources of different length, padded, and a target for each."""
-        labels = self.encode(TARGETS)["input_ids"]
-        return {**self.encode(SOURCES), "labels": labels}
+        labels = self.encode(self.targets)["input_ids"]
+        return {**self.encode(self.sources), "labels": labels}
 
     def forward(self, inputs):
         with torch.inference_mode():
@@ -102,9 +105,10 @@ class TestT5Small(unittest.TestCase):
     def test_a_source_alone_equals_itself_in_a_padded_batch(self):
         """Neither its neighbours nor its padding change what a source gives."""
         labels = self.encode([TARGETS[0]])["input_ids"]
-        everywhere = labels.repeat(len(SOURCES), 1)
-        together = self.forward({**self.encode(SOURCES), "labels": everywhere}).logits
-        for row, source in enumerate(SOURCES):
+        everywhere = labels.repeat(len(self.sources), 1)
+        sources = self.encode(self.sources)
+        together = self.forward({**sources, "labels": everywhere}).logits
+        for row, source in enumerate(self.sources):
             alone = self.forward({**self.encode([source]), "labels": labels}).logits[0]
             checks.assert_close(together[row], alone, repr(source), self.model)
 
@@ -138,20 +142,20 @@ class TestT5Small(unittest.TestCase):
 
     def test_generation_is_greedy_and_keeps_its_limits(self):
         """Twice the same; no more tokens than allowed, none after an end token."""
-        sources = self.encode(SOURCES)
+        sources = self.encode(self.sources)
         checks.assert_generates(self.model, sources, NEW_TOKENS)
         checks.assert_generation_ends(self.model, self.encode(SOURCES[:1]), NEW_TOKENS)
         checks.assert_generation_ignores_cache(self.model, sources, NEW_TOKENS)
 
     def test_generation_does_not_depend_on_the_batch(self):
         checks.assert_generation_ignores_padding(
-            self.model, self.encode, SOURCES, NEW_TOKENS
+            self.model, self.encode, self.sources, NEW_TOKENS
         )
 
     def test_same_input_gives_same_output(self):
         """Dropout is off, no run shows in another, and inputs stay as they were."""
         inputs = self.example()
-        other = {**self.example(), **self.encode(SOURCES[::-1])}
+        other = {**self.example(), **self.encode(self.sources[::-1])}
         checks.assert_repeatable(self.forward, inputs, other, self.model)
 
     def test_a_run_leaves_nothing_behind(self):
@@ -191,4 +195,4 @@ def main():
 if __name__ == "__main__":
     sys.exit(main())
 
-# rpgen:signature 973cc2a4b7e58b30
+# rpgen:signature 9c26c3e1d0f444a0

@@ -162,11 +162,13 @@ def guide_sees(subject: Subject, file: File) -> bool:
     test.model = subject.model
     for name, part in subject.parts.items():
         setattr(test, name, part)
-    try:
-        if "feature_extractor" in subject.parts:
-            from rpgen.models.inputs import example_sound
+    from rpgen.models.inputs import example_image, example_sound
 
-            test.sounds = [example_sound(1.0, 16_000, seed) for seed in range(2)]
+    test.sounds = [example_sound(1.0, 16_000, seed) for seed in range(2)]
+    test.images = [example_image(seed=seed) for seed in range(2)]
+    for own in ("SENTENCES", "PROMPTS", "SOURCES", "TARGETS", "TEXTS"):
+        setattr(test, own.lower(), subject.namespace.get(own))
+    try:
         inputs = _first_rows(made.example(), file.name)
         with torch.no_grad(), warnings.catch_warnings(action="ignore"):
             outputs = subject.model(**inputs)

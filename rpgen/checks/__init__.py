@@ -11,6 +11,7 @@ from rpgen.checks.arguments import (
 )
 from rpgen.checks.compare import assert_close, assert_different, assert_same
 from rpgen.checks.copies import assert_agrees_with_fresh_copy, assert_survives_saving
+from rpgen.checks.fitting import images_that_fit
 from rpgen.checks.generation import (
     assert_cache_agrees,
     assert_generates,
@@ -23,6 +24,7 @@ from rpgen.checks.generation import (
 from rpgen.checks.gradients import assert_gradients_arrive
 from rpgen.checks.implementations import Difference, Validation, validate
 from rpgen.checks.influence import assert_every_part_matters, assert_every_token_matters
+from rpgen.checks.level import scale_for
 from rpgen.checks.model import assert_on_device, assert_ready, assert_whole
 from rpgen.checks.outputs import assert_finite, assert_shape, main_output
 from rpgen.checks.parts import (
@@ -87,7 +89,9 @@ __all__ = [
     "assert_survives_saving",
     "assert_tokenizer_fits",
     "assert_whole",
+    "images_that_fit",
     "main_output",
+    "scale_for",
     "switches_now",
     "tolerance_for",
     "validate",

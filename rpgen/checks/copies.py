@@ -15,6 +15,8 @@ from rpgen.models.quiet import quiet_transformers
 _OF_THE_LOAD = ("dtype", "_name_or_path", "transformers_version", "architectures")
 """Entries of a configuration that say how it was loaded and not what the model is."""
 
+_SHOWN = 120  # characters of a value in a message: some configurations list 1000 labels
+
 
 def assert_agrees_with_fresh_copy(model: torch.nn.Module, checkpoint: Any, inputs: Inputs) -> None:
     """A second load, on the CPU in fp32, has the same weights and gives the same result.
@@ -60,7 +62,8 @@ def assert_same_configuration(model: Any, reference: Any) -> None:
         if key in _OF_THE_LOAD or _plain(found.get(key)) == _plain(wanted.get(key)):
             continue
         raise AssertionError(
-            f"the configuration says {key} = {found.get(key)!r} instead of {wanted.get(key)!r}"
+            f"the configuration says {key} = {_brief(found.get(key))} instead of"
+            f" {_brief(wanted.get(key))}"
         )
 
 
@@ -111,6 +114,11 @@ def _in_float32(value: Any) -> Any:
     if isinstance(value, torch.Tensor) and value.is_floating_point():
         return value.to("cpu", torch.float32)
     return value
+
+
+def _brief(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
 
 
 def _plain(value: Any) -> Any:

@@ -6,13 +6,11 @@ from typing import Any
 import torch
 
 from rpgen.checks.compare import assert_close
+from rpgen.checks.level import scale_now
 from rpgen.checks.model import depth_of
 from rpgen.checks.running import Inputs, device_of, dtype_of, on, run
 from rpgen.checks.tolerance import tolerance_for
 from rpgen.models.quiet import quiet_transformers, seeded
-
-_ONE_BY_ONE = 3
-"""Positions that are fed singly to a cache, after the first half in one piece."""
 
 _PADDING = 3
 
@@ -66,8 +64,9 @@ def assert_cache_agrees(model: Any, inputs: Inputs, tokens: str = "input_ids") -
 
 
 def _pieces(length: int) -> list[int]:
+    """The first half, some tokens one by one, the rest: where each piece ends."""
     half = max(1, length // 2)
-    singles = range(half + 1, min(half + _ONE_BY_ONE, length) + 1)
+    singles = range(half + 1, min(half + scale_now().pieces, length) + 1)
     return sorted({half, *singles, length})
 
 

@@ -5,11 +5,9 @@ from typing import Any
 import torch
 
 from rpgen.checks.compare import assert_different
+from rpgen.checks.level import scale_now
 from rpgen.checks.outputs import main_output
 from rpgen.checks.running import Inputs, device_of, on, run
-
-_PLACES = 4
-"""At most so many positions of a text are tried, from its first to its last."""
 
 
 def assert_every_token_matters(model: Any, inputs: Inputs, tokens: str = "input_ids") -> None:
@@ -24,7 +22,8 @@ def assert_every_token_matters(model: Any, inputs: Inputs, tokens: str = "input_
     if length < 3:
         raise AssertionError(f"a text of {length} tokens is too short to tell")
     before = main_output(run(model, given))
-    for place in sorted({round(step * (length - 1) / (_PLACES - 1)) for step in range(_PLACES)}):
+    places = scale_now().places
+    for place in sorted({round(step * (length - 1) / (places - 1)) for step in range(places)}):
         changed = ids.clone()
         changed[:, place] = _another(ids, place)
         after = main_output(run(model, {**given, tokens: changed}))

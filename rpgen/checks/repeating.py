@@ -9,6 +9,7 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from rpgen.checks.compare import assert_same
+from rpgen.checks.level import scale_now
 from rpgen.checks.running import Inputs
 from rpgen.checks.state import restore_switches, switches_now
 from rpgen.checks.tensors import copied, named_tensors
@@ -34,13 +35,14 @@ def assert_repeatable(
     if other is not None:
         forward(other)
         assert_same(first, kept, "the first result, after another run", model)
-    again = forward(copied(before))
-    try:
-        what = "a second run" if other is None else "the run after one on another input"
-        assert_same(again, kept, what, model)
-    except AssertionError:  # carried over from the other input, or drawn anew each time?
-        assert_same(forward(copied(before)), again, "two runs in a row on one input", model)
-        raise
+    what = "a second run" if other is None else "the run after one on another input"
+    for _ in range(scale_now().runs):
+        again = forward(copied(before))
+        try:
+            assert_same(again, kept, what, model)
+        except AssertionError:  # carried over from the other input, or drawn anew each time?
+            assert_same(forward(copied(before)), again, "two runs in a row on one input", model)
+            raise
 
 
 def assert_untouched(inputs: Inputs, before: Inputs) -> None:
@@ -78,7 +80,7 @@ def assert_keeps_no_memory(forward: Forward, inputs: Inputs) -> None:
     What the first run makes and keeps (tables, masks) is allowed, and so is a memory of the
     last run; tensors of a run that are still there after the next one add up.
     """
-    for _ in range(2):  # the first of these may be the model's first run
+    for _ in range(1 + scale_now().runs):  # the first of these may be the model's first run
         former = _made_by(forward, inputs)
         latest = _made_by(forward, inputs)
         if not (_alive(former) and _alive(latest)):

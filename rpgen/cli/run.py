@@ -15,6 +15,12 @@ class RunEngine(StrEnum):
     RAY = "ray"
 
 
+class RunLevel(StrEnum):
+    MINIMAL = "minimal"
+    NORMAL = "normal"
+    THOROUGH = "thorough"
+
+
 class RunWeights(StrEnum):
     AUTO = "auto"
     PRETRAINED = "pretrained"
@@ -37,6 +43,10 @@ def run(
     ] = None,
     weights: Annotated[
         RunWeights | None, typer.Option(help="Weights for every model, whatever the file says.")
+    ] = None,
+    level: Annotated[
+        RunLevel | None,
+        typer.Option(help="How thorough the checks are; without it as far as memory goes."),
     ] = None,
     keyword: Annotated[
         str | None, typer.Option("-k", metavar="EXPR", help="Only tests that match, as in pytest.")
@@ -167,6 +177,7 @@ def run(
         workers=parse_workers(workers),
         engine=engine.value,
         address=address,
+        level=level.value if level else None,
     )
     _check_paths(request, go_on)
     if address and engine is not RunEngine.RAY:

@@ -27,6 +27,8 @@ def show_result(result: RunResult, console: "Console", verbosity: int = 0) -> No
             console.print()
             console.print(table(result, console.width))
     _show_rest(result, console)
+    if verbosity >= 0 and (levels := words.levels(result)):
+        console.print(levels, style="dim", highlight=False, soft_wrap=True)
     code = result.exit_code
     style = "green" if code == 0 else "yellow" if code == 3 else "bold red"
     spent = words.seconds((result.ended_at or time.time()) - result.started_at)
@@ -160,6 +162,8 @@ def _remarks(result: RunResult) -> Iterator[str]:
     yield from _grouped((file.path, file.degraded) for file in result.files)
     alone = ((file.path, file.message) for file in result.files if not file.quarantined)
     yield from _grouped(alone)
+    told = ((file.path, remark) for file in result.files for remark in words.remarks(file))
+    yield from _grouped(told)
     for test in (test for file in result.files for test in file.flaky):
         good = sum(attempt.outcome not in BAD for attempt in test.attempts)
         yield f"flaky: {test.id} went well in {good} of {len(test.attempts)} attempts"

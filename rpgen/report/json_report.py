@@ -61,6 +61,8 @@ class FileEntry(TypedDict):
     device: str | None
     dtype: str | None
     weights: str | None
+    level: str | None
+    level_reason: str | None
     outcome: str
     duration_seconds: float
     load_seconds: float
@@ -69,6 +71,7 @@ class FileEntry(TypedDict):
     message: str | None
     quarantined: bool
     left_behind: list[str]
+    remarks: list[str]
     tests: list[TestEntry]
 
 
@@ -131,6 +134,8 @@ def _file(file: FileResult) -> FileEntry:
         device=file.device,
         dtype=file.dtype,
         weights=file.weights,
+        level=file.level,
+        level_reason=file.level_reason,
         outcome=file.outcome,
         duration_seconds=round(file.duration_seconds, 3),
         load_seconds=round(file.load_seconds, 3),
@@ -143,6 +148,7 @@ def _file(file: FileResult) -> FileEntry:
         message=file.message,
         quarantined=file.quarantined,
         left_behind=list(file.left_behind),
+        remarks=list(file.remarks),
         tests=[_test(test) for test in file.tests],
     )
 

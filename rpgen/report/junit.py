@@ -61,6 +61,7 @@ def _properties(file: FileResult) -> list[tuple[str, object]]:
         ("device", file.device),
         ("dtype", file.dtype),
         ("weights", file.weights),
+        ("level", file.level),
         ("degraded", file.degraded),
         ("load_seconds", round(file.load_seconds, 3)),
         ("predicted_mb", _rounded(file.memory.predicted_mb)),

@@ -61,12 +61,16 @@ def _top(result: RunResult) -> Iterator[str]:
     where = f"on {_text(str(result.host['name']))}, " if result.host.get("name") else ""
     if known:
         yield f"{where}{', '.join(known)}\n\n"
+    if levels := words.levels(result):
+        yield f"{levels}\n\n"
     if result.stopped:
         yield f"> {_text(result.stopped)}\n\n"
     if result.files:
         yield from _table(result.files)
     for test in [test for file in result.files for test in file.flaky][:_SHOWN_FILES]:
         yield f"\n- flaky: <code>{_text(test.id)}</code> {words.attempts(test)}\n"
+    for file in [file for file in result.files if words.remarks(file)][:_SHOWN_FILES]:
+        yield f"\n- <code>{_text(file.path)}</code>: {_text('; '.join(words.remarks(file)))}\n"
     if result.not_run:
         yield f"\n{len(result.not_run)} files were not run.\n"
 

@@ -100,6 +100,22 @@ def weights(file: FileResult) -> str:
     return " on ".join(part for part in (what, file.device) if part)
 
 
+def remarks(file: FileResult) -> list[str]:
+    """What its checks told; first why they were fewer than usual, where nobody asked for that."""
+    if file.level != "minimal" or file.level_reason == "asked for":
+        return list(file.remarks)
+    return [f"checks at the minimal level, {file.level_reason}", *file.remarks]
+
+
+def levels(result: RunResult) -> str:
+    """ "checks at the normal level"; nothing where no file told one."""
+    found = Counter(file.level for file in result.files if file.level)
+    if len(found) == 1:
+        return f"checks at the {next(iter(found))} level"
+    told = ", ".join(f"{level} ({count} files)" for level, count in found.most_common())
+    return f"checks at several levels: {told}" if told else ""
+
+
 def requests(pool: Mapping[str, Any]) -> str:
     """ "3 hits, 1 misses (75%)", from the pool's statistics."""
     if pool.get("hits") is None:

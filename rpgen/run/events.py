@@ -141,6 +141,18 @@ class PoolUsed(Event):
 
 
 @dataclass(frozen=True, kw_only=True)
+class ChecksTold(Event):
+    """What the checks of a file have told so far: their `level` with its `reason`, and remarks
+    (a batch that was halved, a baseline that was written)."""
+
+    kind: ClassVar[str] = "checks_told"
+    path: str
+    level: str | None = None
+    reason: str | None = None
+    remarks: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
 class ModelLoaded(Event):
     """A model came into the pool of a worker, for the file `path` (None between files)."""
 
@@ -275,6 +287,7 @@ KINDS: dict[str, type[Event]] = {
         TestStarted,
         TestEnded,
         PoolUsed,
+        ChecksTold,
         ModelLoaded,
         ModelEvicted,
         MemorySample,

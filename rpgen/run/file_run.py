@@ -19,6 +19,7 @@ from rpgen.run.output import position, printed_since
 from rpgen.run.owner import FileOwner, loaded_pool
 from rpgen.run.rounds import Turn
 from rpgen.run.surroundings import ClassAttributes, Surroundings, forget_modules
+from rpgen.run.told import reset_told, told_by_checks
 from rpgen.run.verdict import (
     DETAILS_LIMIT,
     MESSAGE_LIMIT,
@@ -52,6 +53,7 @@ class FileRun:
         self._test = ""
         self._output_from = 0
         self._uses: tuple[dict[str, Any], ...] = ()
+        self._checks_told = events.ChecksTold(path=self.name, time=0.0)
         self._causes: dict[str, str] = {}  # of failed set-ups: message to the first test's id
 
     def start(self) -> None:
@@ -61,6 +63,7 @@ class FileRun:
         self._modules = dict(sys.modules)
         sys.path.insert(0, str(self._path.parent))  # as for `python FILE`: helpers beside it
         self._guard.file_starts()
+        reset_told()
         self._owner.enter()
         self._owner.announce(*self._upcoming)
         self._held = measure.held_mb(_pool_stats())
@@ -178,6 +181,10 @@ class FileRun:
         if uses != self._uses:
             self._uses = uses
             self._journal.append(events.PoolUsed(path=self.name, uses=uses))
+        told = events.ChecksTold(path=self.name, time=0.0, **told_by_checks())
+        if told != self._checks_told:
+            self._checks_told = told
+            self._journal.append(replace(told, time=time.time()))
 
     def _write(self, test: str, verdict: Verdict, seconds: float, turn: Turn) -> None:
         bad = verdict.outcome in BAD

@@ -109,7 +109,7 @@ class FileResult:
     """`device`, `dtype` and `weights` are None where the file took no model from the pool.
 
     `message` says what there is to say of the file as a whole; `uses` has the pool's account
-    of each model that the file got.
+    of each model that the file got. `level` is that of its checks, `remarks` what they told.
     """
 
     path: str
@@ -128,6 +128,9 @@ class FileResult:
     quarantined: bool = False
     left_behind: tuple[str, ...] = ()
     uses: tuple[Mapping[str, Any], ...] = ()
+    level: str | None = None
+    level_reason: str | None = None
+    remarks: tuple[str, ...] = ()
 
     @property
     def counts(self) -> Counter[Outcome]:

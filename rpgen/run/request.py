@@ -42,6 +42,7 @@ class RunRequest:
     workers: int | str | None = None
     engine: str = "local"
     address: str | None = None
+    level: str | None = None
 
     def environment(self, given: Mapping[str, str] | None = None) -> dict[str, str]:
         """The environment of the worker: `given` (this process's) and what the options say."""
@@ -51,6 +52,8 @@ class RunRequest:
             environment[PREFERENCES] = json.dumps({**preferences, "device": self.device})
         if self.weights:
             environment["RPGEN_WEIGHTS"] = self.weights
+        if self.level:
+            environment["RPGEN_LEVEL"] = self.level
         if self.memory_budget is not None:
             environment["RPGEN_MEMORY_BUDGET"] = f"{self.memory_budget:g}"
         if self.device_budget is not None:
@@ -78,6 +81,7 @@ class RunRequest:
             "workers": self.workers,
             "engine": self.engine,
             "address": self.address,
+            "level": self.level,
         }
 
     @classmethod

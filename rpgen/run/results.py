@@ -45,6 +45,7 @@ class _File:
     uses: tuple[Mapping[str, Any], ...] = ()
     load_seconds: float = 0.0  # of the workers that this file took down
     end: events.FileEnded | None = None
+    told: events.ChecksTold | None = None
     deselected: int = 0
     collected: tuple[str, ...] | None = None
     quarantine: str | None = None
@@ -85,6 +86,7 @@ class Fold:
                 | events.Collected(path=path)
                 | events.TestEnded(path=path)
                 | events.PoolUsed(path=path)
+                | events.ChecksTold(path=path)
                 | events.FileEnded(path=path)
                 | events.Quarantined(path=path)
             ):
@@ -103,6 +105,8 @@ class Fold:
                 file.collected, file.deselected = event.tests, event.deselected
             case events.PoolUsed():
                 file.uses = event.uses
+            case events.ChecksTold():
+                file.told = event
             case events.TestEnded():
                 _add_attempt(file, event.test, event, Outcome(event.outcome))
             case events.FileEnded():
@@ -195,6 +199,9 @@ def _finish(file: _File) -> FileResult:
         quarantined=file.quarantine is not None,
         left_behind=file.end.left_behind if file.end else (),
         uses=file.uses,
+        level=file.told.level if file.told else None,
+        level_reason=file.told.reason if file.told else None,
+        remarks=file.told.remarks if file.told else (),
     )
 
 

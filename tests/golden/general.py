@@ -39,6 +39,7 @@ class TestName(unittest.TestCase):
             constructor=CHECKPOINT.load_model,
             hardware_preferences=HARDWARE_PREFERENCES,
         )
+        cls.scale = checks.scale_for(cls.model)
 
     @classmethod
     def tearDownClass(cls):
@@ -106,4 +107,4 @@ def main():
 if __name__ == "__main__":
     sys.exit(main())
 
-# rpgen:signature ae7462b00547de23
+# rpgen:signature 25cbb5c24257ce19

@@ -46,9 +46,11 @@ class TestName(unittest.TestCase):
             constructor=CHECKPOINT.load_model,
             hardware_preferences=HARDWARE_PREFERENCES,
         )
+        cls.scale = checks.scale_for(cls.model)
         cls.tokenizer = cls.pool.get_tokenizer(
             FAMILY, CHECKPOINT.name, constructor=CHECKPOINT.load_tokenizer
         )
+        cls.sentences = cls.scale.texts(SENTENCES)
 
     @classmethod
     def tearDownClass(cls):
@@ -64,7 +66,7 @@ class TestName(unittest.TestCase):
 
     def example(self):
         """Sentences of different length, padded."""
-        return self.encode(SENTENCES)
+        return self.encode(self.sentences)
 
     def forward(self, inputs):
         with torch.inference_mode():
@@ -92,7 +94,7 @@ class TestName(unittest.TestCase):
     def test_a_sentence_alone_equals_itself_in_a_padded_batch(self):
         """Neither its neighbours nor its padding change what a sentence gives."""
         together = self.forward(self.example()).logits
-        for row, sentence in enumerate(SENTENCES):
+        for row, sentence in enumerate(self.sentences):
             alone = self.forward(self.encode([sentence])).logits[0]
             beside = together[row][: len(alone)]
             checks.assert_close(beside, alone, repr(sentence), self.model)
@@ -167,4 +169,4 @@ def main():
 if __name__ == "__main__":
     sys.exit(main())
 
-# rpgen:signature 2ecfcf616f195f32
+# rpgen:signature d83a322afec5f699

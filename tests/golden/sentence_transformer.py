@@ -49,9 +49,11 @@ class TestName(unittest.TestCase):
             constructor=CHECKPOINT.load_model,
             hardware_preferences=HARDWARE_PREFERENCES,
         )
+        cls.scale = checks.scale_for(cls.model)
         cls.tokenizer = cls.pool.get_tokenizer(
             FAMILY, CHECKPOINT.name, constructor=CHECKPOINT.load_tokenizer
         )
+        cls.sentences = cls.scale.texts(SENTENCES)
 
     @classmethod
     def tearDownClass(cls):
@@ -67,7 +69,7 @@ class TestName(unittest.TestCase):
 
     def example(self):
         """Sentences of different length, padded."""
-        return self.encode(SENTENCES)
+        return self.encode(self.sentences)
 
     def embed(self, texts):
         """One vector a text, shape (texts, width), of length 1."""
@@ -102,7 +104,7 @@ class TestName(unittest.TestCase):
     def test_a_sentence_alone_equals_itself_in_a_padded_batch(self):
         """Neither its neighbours nor its padding change what a sentence gives."""
         together = checks.main_output(self.forward(self.example()))
-        for row, sentence in enumerate(SENTENCES):
+        for row, sentence in enumerate(self.sentences):
             alone = checks.main_output(self.forward(self.encode([sentence])))[0]
             beside = together[row][: len(alone)]
             checks.assert_close(beside, alone, repr(sentence), self.model)
@@ -125,13 +127,14 @@ class TestName(unittest.TestCase):
 
     def test_an_embedding_does_not_depend_on_the_batch(self):
         """One vector of length 1 a sentence, without a trace of the others or of padding."""
-        together = self.embed(SENTENCES)
-        checks.assert_shape(together, (len(SENTENCES), None), "embeddings")
+        together = self.embed(self.sentences)
+        checks.assert_shape(together, (len(self.sentences), None), "embeddings")
         ones = torch.ones_like(together[:, 0])
         checks.assert_close(together.norm(dim=-1), ones, "lengths", self.model)
-        padded = min(range(len(SENTENCES)), key=lambda row: len(SENTENCES[row]))
-        alone = self.embed([SENTENCES[padded]])[0]
-        checks.assert_close(together[padded], alone, SENTENCES[padded], self.model)
+        shortest = min(self.sentences, key=len)
+        beside = together[self.sentences.index(shortest)]
+        alone = self.embed([shortest])[0]
+        checks.assert_close(beside, alone, repr(shortest), self.model)
 
     def test_pooling_is_that_of_the_checkpoint(self):
         """Where the model's files say how it pools, they say the same."""
@@ -187,4 +190,4 @@ def main():
 if __name__ == "__main__":
     sys.exit(main())
 
-# rpgen:signature 2a642e7e462c3e1a
+# rpgen:signature ddcdee1c3b5f4771

@@ -45,13 +45,17 @@ class TestName(unittest.TestCase):
             constructor=CHECKPOINT.load_model,
             hardware_preferences=HARDWARE_PREFERENCES,
         )
+        cls.scale = checks.scale_for(cls.model)
         cls.feature_extractor = cls.pool.get_resource(
             "feature_extractor",
             CHECKPOINT.name,
             constructor=CHECKPOINT.load_feature_extractor,
         )
         rate = cls.feature_extractor.sampling_rate
-        cls.sounds = [example_sound(SECONDS, rate, seed=seed) for seed in range(2)]
+        seconds = SECONDS * cls.scale.stretch
+        cls.sounds = [
+            example_sound(seconds, rate, seed=seed) for seed in range(cls.scale.batch)
+        ]
         cls.tokenizer = cls.pool.get_tokenizer(
             FAMILY, CHECKPOINT.name, constructor=CHECKPOINT.load_tokenizer
         )
@@ -207,4 +211,4 @@ def main():
 if __name__ == "__main__":
     sys.exit(main())
 
-# rpgen:signature a08659c23d8ce1ce
+# rpgen:signature 1561af25c3d7e2cc

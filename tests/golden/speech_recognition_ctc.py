@@ -42,13 +42,17 @@ class TestName(unittest.TestCase):
             constructor=CHECKPOINT.load_model,
             hardware_preferences=HARDWARE_PREFERENCES,
         )
+        cls.scale = checks.scale_for(cls.model)
         cls.feature_extractor = cls.pool.get_resource(
             "feature_extractor",
             CHECKPOINT.name,
             constructor=CHECKPOINT.load_feature_extractor,
         )
         rate = cls.feature_extractor.sampling_rate
-        cls.sounds = [example_sound(SECONDS, rate, seed=seed) for seed in range(2)]
+        seconds = SECONDS * cls.scale.stretch
+        cls.sounds = [
+            example_sound(seconds, rate, seed=seed) for seed in range(cls.scale.batch)
+        ]
 
     @classmethod
     def tearDownClass(cls):
@@ -159,4 +163,4 @@ def main():
 if __name__ == "__main__":
     sys.exit(main())
 
-# rpgen:signature 959be18675144873
+# rpgen:signature 7a4f972353bedd25

@@ -39,6 +39,7 @@ class TestName(unittest.TestCase):
             constructor=CHECKPOINT.load_model,
             hardware_preferences=HARDWARE_PREFERENCES,
         )
+        cls.scale = checks.scale_for(cls.model)
 
     @classmethod
     def tearDownClass(cls):
@@ -105,4 +106,4 @@ def main():
 if __name__ == "__main__":
     sys.exit(main())
 
-# rpgen:signature 496a5923c2e332c1
+# rpgen:signature 6687c85902fe5bc9

@@ -45,9 +45,11 @@ class TestName(unittest.TestCase):
             constructor=CHECKPOINT.load_model,
             hardware_preferences=HARDWARE_PREFERENCES,
         )
+        cls.scale = checks.scale_for(cls.model)
         cls.tokenizer = cls.pool.get_tokenizer(
             FAMILY, CHECKPOINT.name, constructor=CHECKPOINT.load_tokenizer
         )
+        cls.sentences = cls.scale.texts(SENTENCES)
 
     @classmethod
     def tearDownClass(cls):
@@ -63,7 +65,7 @@ class TestName(unittest.TestCase):
 
     def example(self):
         """Sentences of different length, padded."""
-        return self.encode(SENTENCES)
+        return self.encode(self.sentences)
 
     def forward(self, inputs):
         with torch.inference_mode():
@@ -91,7 +93,7 @@ class TestName(unittest.TestCase):
     def test_a_sentence_alone_equals_itself_in_a_padded_batch(self):
         """Neither its neighbours nor its padding change what a sentence gives."""
         together = self.forward(self.example()).logits
-        for row, sentence in enumerate(SENTENCES):
+        for row, sentence in enumerate(self.sentences):
             alone = self.forward(self.encode([sentence])).logits[0]
             beside = together[row][: len(alone)]
             checks.assert_close(beside, alone, repr(sentence), self.model)
@@ -155,4 +157,4 @@ def main():
 if __name__ == "__main__":
     sys.exit(main())
 
-# rpgen:signature 9b8fa6f8646af534
+# rpgen:signature 4b494beaf6d437dc

@@ -49,6 +49,7 @@ class TestName(unittest.TestCase):
             constructor=CHECKPOINT.load_model,
             hardware_preferences=HARDWARE_PREFERENCES,
         )
+        cls.scale = checks.scale_for(cls.model)
         cls.processor = cls.pool.get_resource(
             "processor",
             CHECKPOINT.name,
@@ -178,4 +179,4 @@ def main():
 if __name__ == "__main__":
     sys.exit(main())
 
-# rpgen:signature b5ae08db2c5cd233
+# rpgen:signature fc7a90dbbd372221

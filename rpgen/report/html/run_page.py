@@ -141,6 +141,8 @@ def _counted(count: int, noun: str) -> str:
 def _headline(result: RunResult) -> Iterator[str]:
     if result.ended_at is not None:
         yield f"took {words.seconds(result.ended_at - result.started_at)}"
+    if levels := words.levels(result):
+        yield levels
     if result.host.get("name"):
         yield f"on {result.host['name']}"
     for name in ("torch", "transformers", "python"):
@@ -191,6 +193,9 @@ def _notes(file: FileResult) -> Iterator[str]:
         yield file.degraded
     if file.message:
         yield file.message
+    if file.level:
+        yield f"checks at the {file.level} level, {file.level_reason}"
+    yield from file.remarks
     if file.left_behind:
         yield f"left behind: {'; '.join(file.left_behind)}"
 

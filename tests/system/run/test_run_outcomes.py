@@ -241,11 +241,13 @@ def test_the_environment_of_the_options(project: Project) -> None:
     project.write(
         a="import os, json\ndef test_e():\n"
         "    assert os.environ['RPGEN_WEIGHTS'] == 'tiny'\n"
+        "    assert os.environ['RPGEN_LEVEL'] == 'minimal'\n"
         "    prefs = json.loads(os.environ['TEST_HARDWARE_PREFERENCES'])\n"
         "    assert prefs == {'precision': 'fp32', 'device': 'cpu'}\n"
     )
     given = {"TEST_HARDWARE_PREFERENCES": "{'precision': 'fp32'}"}
-    assert project.run(".", "--weights", "tiny", "--device", "cpu", **given).code == 0
+    options = ("--weights", "tiny", "--device", "cpu", "--level", "minimal")
+    assert project.run(".", *options, **given).code == 0
     assert project.run(".", "--device", "toaster").code == 2
 
 

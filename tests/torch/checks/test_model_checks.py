@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from rpgen import checks
-from rpgen.checks.level import Level, asked_level, choose_level, refusal
+from rpgen.checks.level import asked_level
 from rpgen.checks.tolerance import tolerance_for
 from rpgen.errors import UsageError
 from rpgen.models import Checkpoint
@@ -116,18 +116,6 @@ def test_no_room_for_a_copy_is_a_skip_with_the_figures(
     monkeypatch.setenv("RPGEN_LEVEL", "heroic")
     with pytest.raises(UsageError, match="heroic"):
         asked_level()
-
-
-def test_levels_follow_the_memory_and_the_size() -> None:
-    assert choose_level(None, free_mb=100, needs_mb=200) is Level.MINIMAL
-    assert choose_level(None, free_mb=None, needs_mb=200) is Level.NORMAL
-    assert choose_level(Level.THOROUGH, free_mb=100, needs_mb=10) is Level.THOROUGH
-    assert refusal(Level.NORMAL, 400, 480, 8000) is None
-    assert "512 MB" in (refusal(Level.NORMAL, 600, 720, 8000) or "")
-    assert refusal(Level.THOROUGH, 600, 720, 8000) is None
-    assert refusal(Level.THOROUGH, 600, 720, 700) == (
-        "it needs 720 MB beside the model, 700 MB are free"
-    )
 
 
 def test_a_large_level_needs_no_digits_that_it_cannot_have() -> None:

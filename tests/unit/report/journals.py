@@ -50,6 +50,10 @@ def small(files: int = 3, device: str = "cpu") -> Iterator[events.Event]:
             load_seconds=0.5, predicted_mb=100.0, measured_mb=90.0, time=now + 0.5,
         )  # fmt: skip
         yield events.PoolUsed(path=path, uses=(use(key, device=device),), time=now + 0.5)
+        yield events.ChecksTold(
+            path=path, level="minimal" if number else "normal", reason=f"by memory: {number} MB",
+            remarks=(f"halved for {number}",) if number == 1 else (), time=now + 0.5,
+        )  # fmt: skip
         yield events.MemorySample(
             worker=1, used_mb={"cpu": 500.0, device: 500.0 + 90 * number}, time=now + 0.6
         )
@@ -91,6 +95,7 @@ def hostile() -> Iterator[events.Event]:
             time=1001.1 + number,
         )  # fmt: skip
         yield events.PoolUsed(path=path, uses=({**use(bad), "device": bad, "degraded": bad},))
+        yield events.ChecksTold(path=path, level="normal", reason=bad, remarks=(everything,))
         yield events.MemorySample(worker=1, used_mb={bad: 5.0}, time=1001.2 + number)
         yield events.TestEnded(
             path=path, test=f"{path}::{bad}", outcome="failed", message=everything,

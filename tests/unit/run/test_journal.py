@@ -26,6 +26,7 @@ EXAMPLES: dict[type[events.Event], events.Event] = {
         events.TestStarted(path="a", test="a::b", output_from=7),
         events.TestEnded(path="a", test="a::b", outcome="failed", message="é\n\udcff", output="x"),
         events.PoolUsed(path="a", uses=({"key": "k", "device": "cpu"},)),
+        events.ChecksTold(path="a", level="normal", reason="why", remarks=("halved",)),
         events.ModelLoaded(worker=1, key="k", path="a", device="cpu", measured_mb=1.0),
         events.ModelEvicted(worker=1, key="k", reason="idle for too long"),
         events.MemorySample(worker=1, used_mb={"cpu": 400.0}),
