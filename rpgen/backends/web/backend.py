@@ -81,7 +81,7 @@ class WebBackend(ABC):
                 *self._notes(session.opened, where),
             ),
         )
-        return _OnPage(self._labelled(described, target), session, exported.outputs)
+        return _OnPage(self._labelled(described, target), session, exported)
 
     def _shared(self) -> SharedBrowser:
         return self._browser or shared_browser()
@@ -221,11 +221,11 @@ class WebNnBackend(WebBackend):
 
 class _OnPage(PreparedModel):
     def __init__(
-        self, described: Description, session: PageSession, outputs: tuple[str, ...]
+        self, described: Description, session: PageSession, exported: ExportedModel
     ) -> None:
-        super().__init__(described)
+        super().__init__(described, exported.sizes)
         self._session = session
-        self._outputs = outputs
+        self._outputs = exported.outputs
 
     def _compute(self, inputs: Mapping[str, Any]) -> Mapping[str, Any]:
         try:

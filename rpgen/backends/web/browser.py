@@ -11,6 +11,7 @@ and a fresh one takes its place; what was open in the old one is gone, as is the
 import atexit
 import contextlib
 import itertools
+import logging
 import os
 import threading
 from collections.abc import Callable
@@ -24,6 +25,8 @@ from rpgen.backends.base import BackendError
 from rpgen.backends.web import kept
 from rpgen.backends.web.program import Missing, Program, find_program
 from rpgen.backends.web.server import PageServer
+
+logger = logging.getLogger("rpgen.backends.web")
 
 T = TypeVar("T")
 Work = Callable[["Live"], T]
@@ -76,14 +79,23 @@ class Live:
             page.content.close()
 
 
+@dataclass(frozen=True)
+class _Job:
+    """`starts` says that a browser is started for it; another is dropped where none runs."""
+
+    work: Work[Any]
+    starts: bool
+    done: Future[Any] = field(default_factory=Future)
+
+
 class SharedBrowser:
     """Starts with the first work. Its methods may be called from any thread."""
 
     def __init__(self, program: Program) -> None:
         self.process = os.getpid()
         self._program = program
-        self._jobs: SimpleQueue[tuple[Work[Any], Future[Any]] | None] = SimpleQueue()
-        self._lock = threading.Lock()
+        self._jobs: SimpleQueue[_Job | None] = SimpleQueue()
+        self._lock = threading.RLock()  # the garbage collector may come in between with `later`
         self._thread: threading.Thread | None = None
         self._processes: list[Any] = []
         self.server: PageServer | None = None
@@ -98,14 +110,15 @@ class SharedBrowser:
         browser can't be started, dies, or takes longer than `patience`."""
         from playwright.sync_api import Error
 
-        future: Future[T] = Future()
+        job = _Job(work, starts=True)
+        future: Future[T] = job.done
         with self._lock:
             if self._thread is None:
                 self._thread = threading.Thread(
                     target=self._serve, name="rpgen browser", daemon=True
                 )
                 self._thread.start()
-            self._jobs.put((work, future))
+            self._jobs.put(job)
         try:
             return future.result(patience)
         except Error as error:
@@ -117,6 +130,13 @@ class SharedBrowser:
             raise BackendError(
                 f"the browser gave no answer in {patience:g} s and was ended"
             ) from None
+
+    def later(self, work: Work[object]) -> None:
+        """Let `work` use the browser after what it has to do already; nobody waits for it. Where
+        no browser runs nothing is done."""
+        with self._lock:
+            if self._thread is not None:
+                self._jobs.put(_Job(work, starts=False))
 
     def kill(self) -> None:
         """End the browser at once. Work in progress fails; the next starts a fresh one."""
@@ -139,15 +159,15 @@ class SharedBrowser:
         running = _Running()
         try:
             while (job := self._jobs.get()) is not None:
-                work, future = job
                 try:
-                    if not running.is_alive():
+                    if job.starts and not running.is_alive():
                         self._end(running)
                         self._start(running)
-                    assert running.live is not None
-                    future.set_result(work(running.live))
+                    job.done.set_result(running.live and job.work(running.live))
                 except Exception as error:  # noqa: BLE001  it is raised where the work came from
-                    future.set_exception(error)
+                    job.done.set_exception(error)
+                    if not job.starts:
+                        logger.info("The browser: %s", said(error))
         finally:
             self._end(running)
             if self.server is not None:

@@ -70,7 +70,7 @@ class PageSession:
     def release(self) -> None:
         """Its page closes with its last session, unless it held little: the memory of a page
         never shrinks, but the runtime is compiled in it. What is gone needs no releasing."""
-        self._browser.do(self._release)
+        self._browser.later(self._release)
 
     def _open(self, live: Live) -> Opened:
         name = live.server.offer(self._model)
