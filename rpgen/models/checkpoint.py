@@ -217,11 +217,11 @@ class Checkpoint:
         config = self._files().config
         if config is not None:
             return dict(config)
-        if self.name == self.model_type:
-            return None  # an architecture, not a model that is called like it
         known = self._known()
         if known is None:
             return None
+        if self.name == self.model_type:  # an architecture, or its model that is called like it
+            return dict(known.config)
         return {**known.config, "model_type": known.model_type}
 
     def _model_type(self) -> str | None:

@@ -318,3 +318,13 @@ def test_a_generating_models_cache_is_reckoned_from_its_configuration(pool: Reso
     assert use.predicted_mb is not None
     assert use.predicted_mb > alone.peak_mb
     assert use.estimate_source == "the configuration on the meta device"
+
+
+def test_models_of_one_checkpoint_have_a_configuration_each(pool: ResourcePool) -> None:
+    checkpoint = Checkpoint("bert-base-uncased", "AutoModel", "bert", weights="tiny")
+    own = pool.get_model("embedding", "bert", checkpoint.load_model)
+    half = pool.get_model("embedding", "bert", checkpoint.load_model, {"precision": "bf16"})
+    assert own is not half
+    own.config.layer_norm_eps = 1.0
+    assert half.config.layer_norm_eps < 1
+    assert checkpoint.load_model().config.layer_norm_eps < 1
