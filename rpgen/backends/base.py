@@ -18,13 +18,25 @@ __all__ = [
     "Evidence",
     "ModelIdentity",
     "Prepared",
+    "Sizes",
     "Target",
+    "first_line",
     "parse_target",
 ]
 
 
+Sizes = Mapping[str, tuple[int | None, ...]]
+"""The axes of each input; None is a size that may change."""
+
+
 class BackendError(Exception):
     """A backend that is here could not prepare or run a model, or would have fallen back."""
+
+
+def first_line(error: BaseException) -> str:
+    """The first line of an error that says something, with its kind."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__
 
 
 @dataclass(frozen=True)
@@ -72,11 +84,10 @@ class Description:
 class Prepared(Protocol):
     """A model ready to run on a target.
 
-    `sizes` has the axes of each input, None for one that may change; None for all means that
-    inputs have to be as large as the example was.
+    With `sizes` None inputs have to be as large as the example was.
     """
 
-    sizes: Mapping[str, tuple[int | None, ...]] | None
+    sizes: Sizes | None
 
     def run(self, inputs: Mapping[str, Any]) -> Mapping[str, Any]:
         """Tensors by name to tensors by name, on the CPU; the outputs are the caller's own.

@@ -12,8 +12,8 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-from rpgen.backends.base import BackendError, Description, Prepared
-from rpgen.backends.prepared import PreparedModel, first_line
+from rpgen.backends.base import BackendError, Description, Prepared, first_line
+from rpgen.backends.prepared import PreparedModel
 from rpgen.backends.tracing import recording
 
 Compiler = Callable[[Any, Any], Any]

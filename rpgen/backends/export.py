@@ -4,6 +4,7 @@
 <cache>/exports/<key>/made.json     written last: a folder without it is no export
 """
 
+import functools
 import hashlib
 import json
 import shutil
@@ -14,11 +15,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from rpgen.backends.base import BackendError, ModelIdentity
-from rpgen.backends.tracing import Sizes, recording, trace
+from rpgen.backends.base import BackendError, ModelIdentity, Sizes, first_line
+from rpgen.backends.tracing import recording, trace
 from rpgen.paths import user_cache_folder
 
-FORMAT = 1
 OPSET = 20
 MOST_BYTES = 8 * 2**30
 """Of all exports together; those used longest ago go."""
@@ -79,7 +79,7 @@ def key_of(call: Any, inputs: Mapping[str, Any], identity: ModelIdentity, static
         for name, each in inputs.items()
     }
     facts = [
-        FORMAT,
+        _digest_of_exporter(),
         OPSET,
         torch.__version__,
         transformers.__version__,
@@ -102,6 +102,14 @@ def _changing(tensor: Any) -> list[int]:
 def _configuration(model: Any) -> str:
     config = getattr(model, "config", None)
     return str(config.to_json_string(use_diff=False)) if config is not None else repr(type(model))
+
+
+@functools.cache
+def _digest_of_exporter() -> str:
+    """Of the code here that decides what is recorded."""
+    sources = ("call.py", "export.py", "structure.py", "tracing.py")
+    here = Path(__file__).parent
+    return hashlib.sha256(b"".join((here / name).read_bytes() for name in sources)).hexdigest()
 
 
 def _digest_of_weights(model: Any) -> str:
@@ -137,7 +145,7 @@ def _write(folder: Path, call: Any, inputs: Mapping[str, Any], static: bool) -> 
     except Exception as error:
         if isinstance(error, MemoryError):
             raise
-        raise BackendError(f"torch can't write this model as ONNX: {_line(error)}") from error
+        raise BackendError(f"torch can't write this model as ONNX: {first_line(error)}") from error
     made = {
         "sizes": {name: list(sizes) for name, sizes in traced.sizes.items()},
         "outputs": list(call.output_names),
@@ -198,8 +206,3 @@ def keep_within(folder: Path, most_bytes: int, keep: Path) -> None:
         if place != keep:
             shutil.rmtree(place, ignore_errors=True)
             total -= size
-
-
-def _line(error: BaseException) -> str:
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__

@@ -11,10 +11,18 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from rpgen.backends.base import BackendError, Description, Evidence, ModelIdentity, Prepared, Target
+from rpgen.backends.base import (
+    BackendError,
+    Description,
+    Evidence,
+    ModelIdentity,
+    Prepared,
+    Sizes,
+    Target,
+    first_line,
+)
 from rpgen.backends.compiled import inductor, prepare_compiled
-from rpgen.backends.prepared import PreparedModel, first_line
-from rpgen.backends.tracing import Sizes
+from rpgen.backends.prepared import PreparedModel
 
 _TORCHS_NAMES = {"rocm": "cuda"}
 

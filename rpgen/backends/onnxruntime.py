@@ -12,9 +12,17 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
-from rpgen.backends.base import BackendError, Description, Evidence, ModelIdentity, Prepared, Target
+from rpgen.backends.base import (
+    BackendError,
+    Description,
+    Evidence,
+    ModelIdentity,
+    Prepared,
+    Target,
+    first_line,
+)
 from rpgen.backends.export import ExportedModel, export
-from rpgen.backends.prepared import PreparedModel, arrays, first_line, tensor
+from rpgen.backends.prepared import PreparedModel, arrays, tensor
 
 REMEDY = 'pip install "rpgen[onnx]"'
 CPU = "CPUExecutionProvider"

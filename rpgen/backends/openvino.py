@@ -5,14 +5,24 @@ asked for and every node's own precision is looked at afterwards.
 """
 
 import functools
+import sys
 import time
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from rpgen.backends.base import BackendError, Description, Evidence, ModelIdentity, Prepared, Target
-from rpgen.backends.prepared import PreparedModel, arrays, first_line, tensor
-from rpgen.backends.tracing import Sizes, recording, trace
+from rpgen.backends.base import (
+    BackendError,
+    Description,
+    Evidence,
+    ModelIdentity,
+    Prepared,
+    Sizes,
+    Target,
+    first_line,
+)
+from rpgen.backends.prepared import PreparedModel, arrays, tensor
+from rpgen.backends.tracing import recording, trace
 
 REMEDY = 'pip install "rpgen[openvino]"'
 VIRTUAL = ("AUTO", "MULTI", "HETERO", "BATCH")
@@ -69,14 +79,12 @@ class _OnCompiled(PreparedModel):
 
 def _converted(call: Any, inputs: Mapping[str, Any]) -> tuple[Any, Sizes]:
     """OpenVINO's model, and the sizes that it takes."""
-    import openvino
-
-    traced = trace(call, inputs)
+    openvino, traced = package(), trace(call, inputs)
     try:
         with recording():
             model = openvino.convert_model(traced.module, example_input=tuple(inputs.values()))
     except Exception as error:
-        raise BackendError(f"OpenVINO can't convert this model: {first_line(error)}") from error
+        raise BackendError(f"OpenVINO can't convert this model: {_why(error)}") from error
     if len(model.inputs) != len(inputs) or len(model.outputs) != len(call.output_names):
         raise BackendError(
             f"OpenVINO's model has {len(model.inputs)} inputs and {len(model.outputs)} outputs"
@@ -89,6 +97,13 @@ def _converted(call: Any, inputs: Mapping[str, Any]) -> tuple[Any, Sizes]:
         }
     )
     return model, traced.sizes
+
+
+def _why(error: Exception) -> str:
+    """Its report of a conversion has the reason in a summary at the end."""
+    listed = [line.removeprefix("-- ") for line in str(error).splitlines() if line[:3] == "-- "]
+    told = [line for line in listed if "No conversion rule" in line or "is failed" in line]
+    return "; ".join(told) or first_line(error)
 
 
 def compile_in_f32(model: Any, device: str) -> Any:
@@ -148,7 +163,7 @@ def _nodes(compiled: Any) -> dict[str, int]:
 @functools.cache
 def _probe(device: str) -> Evidence:
     try:
-        import openvino  # noqa: F401
+        package()
     except ImportError:
         return Evidence(False, "the package openvino isn't installed", REMEDY)
     listed = list(core().available_devices)
@@ -174,12 +189,24 @@ def _is_listed(device: str, listed: Iterable[str]) -> bool:
 @functools.cache
 def core() -> Any:
     """One for the process: it keeps the plugins loaded."""
-    import openvino
+    return package().Core()
 
-    return openvino.Core()
+
+@functools.cache
+def package() -> Any:
+    """The package, without its reports of use: its converter sends them over the network unless
+    the part that does so is missing. Raises ImportError."""
+    kept = sys.modules.get("openvino_telemetry")
+    sys.modules["openvino_telemetry"] = None  # type: ignore[assignment]  # Python's "not there"
+    try:
+        import openvino
+        import openvino.tools.ovc
+    finally:
+        del sys.modules["openvino_telemetry"]
+        if kept is not None:
+            sys.modules["openvino_telemetry"] = kept
+    return openvino
 
 
 def version() -> str:
-    import openvino
-
-    return str(openvino.__version__).partition("-")[0]
+    return str(package().__version__).partition("-")[0]

@@ -1,13 +1,13 @@
 """What prepared models share: runs are counted and timed, and nothing runs after the end."""
 
+import threading
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from rpgen.backends.base import BackendError, Description
-from rpgen.backends.tracing import Sizes
+from rpgen.backends.base import BackendError, Description, Sizes
 
 
 class PreparedModel(ABC):
@@ -20,24 +20,27 @@ class PreparedModel(ABC):
         self._seconds = 0.0
         self._runs = 0
         self._released = False
+        self._one_at_a_time = threading.Lock()
 
     def run(self, inputs: Mapping[str, Any]) -> Mapping[str, Any]:
-        if self._released:
-            raise BackendError(f"{self._described.computed_by}: the model was released")
-        began = time.perf_counter()
-        found = self._compute(inputs)
-        self._seconds += time.perf_counter() - began
-        self._runs += 1
-        return found
+        with self._one_at_a_time:
+            if self._released:
+                raise BackendError(f"{self._described.computed_by}: the model was released")
+            began = time.perf_counter()
+            found = self._compute(inputs)
+            self._seconds += time.perf_counter() - began
+            self._runs += 1
+            return found
 
     def describe(self) -> Description:
         mean = self._seconds / self._runs if self._runs else None
         return replace(self._described, run_seconds=mean, runs=self._runs)
 
     def release(self) -> None:
-        if not self._released:
-            self._released = True
-            self._free()
+        with self._one_at_a_time:
+            if not self._released:
+                self._released = True
+                self._free()
 
     @abstractmethod
     def _compute(self, inputs: Mapping[str, Any]) -> Mapping[str, Any]: ...
@@ -57,9 +60,3 @@ def tensor(array: Any) -> Any:
     import torch
 
     return torch.from_numpy(numpy.array(array))
-
-
-def first_line(error: BaseException) -> str:
-    """The first line of an error that says something, with its kind."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__

@@ -10,9 +10,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+from rpgen.backends.base import BackendError, Sizes, first_line
 from rpgen.models.quiet import quiet_transformers, seeded
-
-Sizes = Mapping[str, tuple[int | None, ...]]
 
 
 @dataclass(frozen=True)
@@ -25,17 +24,81 @@ class Traced:
 
 def trace(call: Any, inputs: Mapping[str, Any], *, static: bool = False) -> Traced:
     """Record a call with its example. `static`: every size is fixed."""
+    with recording():
+        module = _recorded(call, inputs)
+        for others in () if static else other_sizes(inputs):
+            if _agrees(module, call, others):
+                return Traced(module, free_sizes(inputs, others))
+    return Traced(module, {name: tuple(each.shape) for name, each in inputs.items()})
+
+
+def _recorded(call: Any, inputs: Mapping[str, Any]) -> Any:
     import torch
 
-    with recording():
-        module = torch.jit.trace(
-            call, tuple(inputs.values()), check_trace=False, strict=False
-        ).eval()
-        fixed = {name: tuple(each.shape) for name, each in inputs.items()}
-        others = None if static else other_sizes(inputs)
-        if others is None or not _agrees(module, call, others):
-            return Traced(module, fixed)
-    return Traced(module, free_sizes(inputs, others))
+    given = tuple(inputs.values())
+    try:
+        with _plainer_operations():
+            recorded = torch.jit.trace(call, given, check_trace=False, strict=False)
+    except Exception as error:
+        if isinstance(error, MemoryError):
+            raise
+        raise BackendError(f"torch can't record this model: {first_line(error)}") from error
+    return recorded.eval()
+
+
+@contextmanager
+def _plainer_operations() -> Iterator[None]:
+    with _plainer_torch(), _plainer_transformers():
+        yield
+
+
+@contextmanager
+def _plainer_torch() -> Iterator[None]:
+    """What ONNX or OpenVINO doesn't know is recorded as what it is: `torch.diff` (masks look for
+    jumps in positions with it, and count them) as a subtraction, a count of truths as one of
+    numbers."""
+    import torch
+
+    def count(value: Any, *args: Any, **kwargs: Any) -> Any:
+        return torch.cumsum(value.long() if value.dtype is torch.bool else value, *args, **kwargs)
+
+    def difference(value: Any, n: int = 1, dim: int = -1, prepend: Any = None) -> Any:
+        for _ in range(n):
+            whole = value if prepend is None else torch.cat([prepend, value], dim)
+            length = whole.shape[dim]
+            value = whole.narrow(dim, 1, length - 1) - whole.narrow(dim, 0, length - 1)
+        return value
+
+    kept = torch.diff
+    torch.diff, torch.Tensor.cumsum = difference, count
+    try:
+        yield
+    finally:
+        torch.diff = kept
+        del torch.Tensor.cumsum  # its base has the real one
+
+
+@contextmanager
+def _plainer_transformers() -> Iterator[None]:
+    """The first entry of a cache is itself, where transformers joins it to an empty tensor of
+    another rank; and heads that share keys get a copy each, where torch would share them."""
+    from transformers.cache_utils import DynamicLayer
+    from transformers.integrations import sdpa_attention
+
+    def update(layer: Any, keys: Any, values: Any, *args: Any, **kwargs: Any) -> Any:
+        if layer.is_initialized:
+            return kept(layer, keys, values, *args, **kwargs)
+        layer.lazy_initialization(keys, values)
+        layer.keys, layer.values = keys, values
+        return keys, values
+
+    kept, shares = DynamicLayer.update, getattr(sdpa_attention, "use_gqa_in_sdpa", None)
+    DynamicLayer.update = update
+    sdpa_attention.use_gqa_in_sdpa = lambda *_args, **_options: False
+    try:
+        yield
+    finally:
+        DynamicLayer.update, sdpa_attention.use_gqa_in_sdpa = kept, shares
 
 
 @contextmanager
@@ -43,20 +106,28 @@ def recording() -> Iterator[None]:
     """In silence, without gradients, and with the random numbers afterwards as before."""
     import torch
 
-    with quiet_transformers(), torch.no_grad(), seeded(0), warnings.catch_warnings(action="ignore"):
+    silent = warnings.catch_warnings(action="ignore")
+    with quiet_transformers(), torch.inference_mode(False), torch.no_grad(), seeded(0), silent:
         yield
 
 
-def other_sizes(inputs: Mapping[str, Any]) -> dict[str, Any] | None:
-    """The example with another batch and, of texts, another length; None where nothing can
-    change. Tokens that stand beside a cache keep their length: the cache is shortened."""
+def other_sizes(inputs: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    """The example with other sizes, as many of them as may go together first: batch and all
+    lengths of texts, batch and length of what is being written, the batch alone.
+
+    Tokens that stand beside a cache keep their length: the cache is shortened.
+    """
     batch = next((len(each) for each in inputs.values() if each.dim() > 1), None)
     if batch is None:
-        return None
+        return
     past = next((t.shape[2] for name, t in inputs.items() if _grows(name)), 0)
-    return {
-        name: _other_length(name, _other_batch(each, batch), past) for name, each in inputs.items()
-    }
+    written = [name for name in inputs if name.startswith("decoder_") or _grows(name)]
+    for chosen in (list(inputs), written, []) if written else (list(inputs), []):
+        yield {
+            name: _other_length(name, turned, past) if name in chosen else turned
+            for name, each in inputs.items()
+            for turned in [_other_batch(each, batch)]
+        }
 
 
 def free_sizes(inputs: Mapping[str, Any], others: Mapping[str, Any]) -> Sizes:
