@@ -6,6 +6,7 @@ way needs no eviction.
 
 import threading
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 
 from rpgen.errors import DoesNotFitError
@@ -43,6 +44,8 @@ class Admission:
         self._budget, self._reservations = budget, reservations
         self._snapshot, self._matrix = snapshot, matrix
         self._one_at_a_time = threading.RLock()
+        self.waiting: Callable[[], AbstractContextManager[None]] = nullcontext
+        """What a thread lets go of while it waits for another one's load to end."""
 
     def domain_of(self, device: str) -> str:
         return domains(self._snapshot()).get(device, device)
@@ -73,7 +76,9 @@ class Admission:
                     placement = self._with_room(needs, preferences, excluded or {}, key)
                     return placement, self._reservations.reserve(self._amounts(placement))
             except DoesNotFitError:
-                if not self._reservations.wait_for_others(_LONGEST_WAIT):
+                with self.waiting():
+                    others_ended = self._reservations.wait_for_others(_LONGEST_WAIT)
+                if not others_ended:
                     raise
 
     def _amounts(self, placement: Placement) -> dict[str, float]:
@@ -158,15 +163,22 @@ class Admission:
             where: self._budget.free_mb(where, held[where], create_context=where in woken)
             for where in set(domain.values())
         }
+        own = {d: self._of_its_own(d) for d, where in domain.items() if d != where}
         idle = {
             where: sum(c.size for c in found if c.domain == where and not c.busy) / MB
             for where in set(domain.values())
         }
         return Figures(
-            free={device: free_mb[where] for device, where in domain.items()},
+            free={d: _least(free_mb[where], own.get(d)) for d, where in domain.items()},
             idle={device: idle[where] for device, where in domain.items()},
             domain=domain,
         )
+
+    def _of_its_own(self, device: str) -> float | None:
+        """What a device may take of the memory that it shares with the host."""
+        with self._lock:
+            held_mb = self._table.held_mb(device, lambda each: each)
+        return self._budget.free_mb(device, held_mb)
 
     def _evict(self, choose: Callable[[list[Candidate]], Iterable[Candidate]]) -> bool:
         """Free what is chosen; False where nothing could go."""
@@ -197,3 +209,8 @@ class Admission:
             given = sum(mb for d, mb in freed.mb_by_device.items() if self.domain_of(d) == domain)
             if given and free_mb is not None:
                 settle(partial(self._budget.driver_mb, domain), free_mb + _MOST_OF_IT * given)
+
+
+def _least(*figures: float | None) -> float | None:
+    """None where nothing is known."""
+    return min((figure for figure in figures if figure is not None), default=None)

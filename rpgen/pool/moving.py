@@ -9,7 +9,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import replace
 
-from rpgen.pool.cleanup import free, give_back
+from rpgen.pool.cleanup import Leaving, free, give_back
 from rpgen.pool.entry import Entry
 from rpgen.pool.loading import bring
 from rpgen.pool.oom import out_of_memory
@@ -37,10 +37,12 @@ class Mover:
                 return False
             try:
                 self._carry(entry, device)
-            finally:
-                with self._lock:
-                    entry.moving = False
-            self._renamed(entry, device)
+            except BaseException:
+                free(self._arrived(entry))
+                raise
+            with self._lock:
+                leaving = self._arrived(entry) or self._renamed(entry, device)
+            free(leaving)
         return True
 
     def park(self, entry: Entry) -> bool:
@@ -58,13 +60,15 @@ class Mover:
                 logger.warning("%s stays on %s: the host has no room for it", entry.key, home)
                 return False
             finally:
-                with self._lock:
-                    entry.moving = False
+                free(self._arrived(entry))
         logger.info("Moved %s to the CPU until it is used again", entry.key)
         return True
 
     def bring_home(self, entry: Entry) -> None:
-        """Back to the device it belongs on. The caller has pinned the entry."""
+        """Back to the device it belongs on. The caller has pinned the entry, so that no move of
+        it begins now: where none is under way, there is nothing to wait for."""
+        if entry.home is None and not entry.moving:
+            return
         with self._one_at_a_time:
             if entry.home is None:
                 return
@@ -77,6 +81,14 @@ class Mover:
                 return False
             entry.moving = True
             return True
+
+    def _arrived(self, entry: Entry) -> list[Leaving]:
+        """The move is over. Who had to go with the last release goes now, if that came in
+        between; free it without the lock."""
+        with self._lock:
+            entry.moving = False
+            over = entry.doomed and entry.live and entry.leases == 0
+            return [self._table.remove(entry, "the pool was cleared")] if over else []
 
     def _carry(self, entry: Entry, device: str) -> None:
         """The move itself; on failure the model is back where it was."""
@@ -103,21 +115,18 @@ class Mover:
             self._make_room(device)
             bring(entry.value, device, None)
 
-    def _renamed(self, entry: Entry, device: str) -> None:
-        """Its new identity; where another instance has that already, this one is let go."""
+    def _renamed(self, entry: Entry, device: str) -> list[Leaving]:
+        """Its new identity; where another instance has that already, this one is let go. Called
+        under the pool's lock."""
         actual = entry.size.device or device
         identity = replace(entry.identity, device=actual)
-        leaving = []
-        with self._lock:
-            entry.home = None
-            there = self._table.by_identity(identity)
-            if there is None or there is entry:
-                self._table.rename(entry, identity)
-            elif entry.leases == 0:
-                leaving.append(
-                    self._table.remove(entry, "it was moved to where another instance is")
-                )
-            else:  # somebody got it while it moved: it goes with them, and nobody else gets it
-                self._table.unname(entry)
-                entry.doomed = True
-        free(leaving)
+        entry.home = None
+        there = self._table.by_identity(identity)
+        if there is None or there is entry:
+            self._table.rename(entry, identity)
+        elif entry.leases == 0:
+            return [self._table.remove(entry, "it was moved to where another instance is")]
+        else:  # somebody got it while it moved: it goes with them, and nobody else gets it
+            self._table.unname(entry)
+            entry.doomed = True
+        return []

@@ -8,6 +8,7 @@ can't go between being found and being handed over. Whoever called unpins it.
     thread 3: another request that decides the same identity -> waits for the inner flight
 """
 
+import copy
 import logging
 import threading
 from collections.abc import Callable, Hashable, Mapping
@@ -39,6 +40,7 @@ class Obtain:
         self._table, self._lock, self._admission = table, lock, admission
         self.flights = Flights()
         self._gate = Gate()
+        admission.waiting = self._gate.put_aside
         self._final: dict[Hashable, BaseException] = {}
 
     def forget_failures(self) -> None:
@@ -67,14 +69,14 @@ class Obtain:
         assert constructor is not None, "without a constructor there is nothing to obtain"
         known = self._final.get(request)
         if known is not None:
-            raise known.with_traceback(None)
+            raise _to_remember(known)  # a copy: what is raised remembers who it came by
 
         def fly() -> Got:
             try:
                 return self._decide(wanted, constructor)
             except Exception as error:
                 if source_of(constructor) is not None and _is_final(error):
-                    self._final[request] = error
+                    self._final[request] = _to_remember(error)
                 raise
 
         return self._single(request, None, wanted.identity.plain_key, fly)
@@ -247,6 +249,18 @@ class Obtain:
                 if e.identity.kind is Kind.MODEL
             ]
         return f"In the pool: {', '.join(held)}." if held else "The pool holds no models."
+
+
+def _to_remember(error: BaseException) -> BaseException:
+    """The error and its causes without the frames they went through: these hold half a model,
+    and whoever asked."""
+    try:
+        kept = copy.copy(error)
+    except TypeError:  # its class can't be made from its arguments
+        kept = ModelUnavailableError(f"{type(error).__name__}: {error}")
+    if error.__cause__ is not None:
+        kept.__cause__ = _to_remember(error.__cause__)
+    return kept
 
 
 def _is_final(error: BaseException) -> bool:

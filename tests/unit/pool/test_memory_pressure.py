@@ -1,7 +1,9 @@
 """Short of memory: reservations, eviction before a load, and the ladder when it runs out."""
 
 import errno
+import gc
 import threading
+import weakref
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -141,6 +143,54 @@ def test_unified_memory_is_one_budget(make_world: Any, make_source: Any) -> None
         pool.get_model("e", "two", two.load_model)
 
 
+def test_a_device_that_shares_the_hosts_memory_has_its_own_limit_too(
+    make_world: Any, make_source: Any
+) -> None:
+    world = make_world(gpus={"mps": 1000.0}, host_mb=8000.0, unified=True)
+    pool = world.pool(budgets_mb={"mps": 500.0})
+    pool.get_model("e", "one", make_source(world, "one", mb=300.0).load_model)
+    pool.get_model("e", "two", make_source(world, "two", mb=300.0).load_model)
+    assert set(pool.models) == {"e:two"}  # there is room on the host, and it was not for mps
+    assert pool.get_stats()["devices"] == {"mps": 300 * 2**20}
+    fresh = world.pool()
+    world.gpus["mps"] = 350.0  # as the driver sees it
+    found = fresh.get_model("e", "three", make_source(world, "three", mb=300.0).load_model)
+    assert found.device == "cpu"
+
+
+def test_a_load_that_waits_for_room_lets_the_gate_go(
+    make_world: Any, make_source: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another load has the room and goes through the gate itself before it ends."""
+    world = make_world(host_mb=300.0)
+    pool = world.pool()
+    inside, waits = threading.Event(), threading.Event()
+    promises: Reservations = pool._reservations
+    wait_for_others = promises.wait_for_others
+
+    def waiting(seconds: float) -> bool:
+        waits.set()
+        return wait_for_others(seconds)
+
+    monkeypatch.setattr(promises, "wait_for_others", waiting)
+    small = make_source(world, "small", mb=1.0)
+
+    def opaque() -> object:
+        inside.set()
+        assert waits.wait(LIMIT)
+        pool.get_model("e", "small", small.load_model)
+        return object()
+
+    wishes = {"hw_compatibility": {"cpu": {"memory_usage": {"peak": 200}}}}
+    with ThreadPoolExecutor(2) as threads:
+        first = threads.submit(pool.get_model, "e", "opaque", opaque, wishes)
+        assert inside.wait(LIMIT)
+        large = make_source(world, "large", mb=200.0)
+        second = threads.submit(pool.get_model, "e", "large", large.load_model)
+        assert first.result(LIMIT) is not None
+        assert second.result(LIMIT).mb == 200
+
+
 def test_only_the_chosen_device_is_woken(make_world: Any, make_source: Any) -> None:
     world = make_world(gpus={f"cuda:{i}": 8000.0 for i in range(4)}, sleeping=True)
     pool = world.pool()
@@ -247,6 +297,44 @@ def test_what_will_fail_again_is_remembered_for_the_run(world: Any, make_source:
     with pytest.raises(ModelUnavailableError):
         pool.get_model("e", "gone", source.load_model)
     assert len(source.loads) == 2
+
+
+class NeedsMore(ModelUnavailableError):  # noqa: N818 - as a library names its own
+    """An error that can't be made from its message alone, as huggingface_hub has them."""
+
+    def __init__(self, message: str, *, response: object) -> None:
+        super().__init__(message)
+
+
+@pytest.mark.parametrize("kind", [ModelUnavailableError, NeedsMore])
+def test_what_is_remembered_of_a_failure_keeps_nothing_alive(
+    world: Any, make_source: Any, kind: Any
+) -> None:
+    pool, watched = world.pool(), []
+
+    class Half:
+        pass
+
+    def missing(_device: str) -> None:
+        half = Half()
+        watched.append(weakref.ref(half))
+        more = {"response": half} if kind is NeedsMore else {}
+        try:
+            raise KeyError("config.json")
+        except KeyError as error:
+            raise kind("half of it is not there", **more) from error
+
+    def asks(asker: Half) -> str:
+        watched.append(weakref.ref(asker))
+        with pytest.raises(ModelUnavailableError, match="half of it") as caught:
+            pool.get_model("e", "gone", source.load_model)
+        return repr(caught.value.__cause__)
+
+    source = make_source(world, "gone", before=missing)
+    assert [asks(Half()) for _ in range(3)] == ["KeyError('config.json')"] * 3
+    gc.collect()
+    assert [ref() for ref in watched] == [None] * 4
+    assert len(source.loads) == 1
 
 
 class OutOfMemoryError(Exception):

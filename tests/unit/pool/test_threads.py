@@ -1,5 +1,7 @@
 """Many threads at once. Order is made by events; a wait that runs into its limit is a failure."""
 
+import asyncio
+import contextvars
 import gc
 import threading
 import weakref
@@ -370,6 +372,115 @@ def test_owners_in_several_threads_do_not_mix(
     results([threads.submit(file, name) for name in ("one", "two")])
     assert [use.key for use in pool.uses("one")] == ["a:one"]
     assert [use.key for use in pool.uses("two")] == ["a:two"]
+
+
+def test_tasks_of_one_thread_have_their_own_owners(pool: ResourcePool, world: Any) -> None:
+    """Owners and leases follow asyncio's tasks, and the threads that a task hands work to."""
+
+    async def file(name: str, others: asyncio.Barrier) -> None:
+        with pool.owner(name):
+            await others.wait()
+            pool.get_model("a", name, Thing)
+            await others.wait()
+            await asyncio.to_thread(pool.get_model, "a", f"{name} in a thread", Thing)
+            with pool.lease("a", f"{name} leased", Thing):
+                await others.wait()
+                world.now += 10_000
+                assert pool.cleanup_unused_resources(0) == 0
+                await others.wait()
+        await others.wait()
+
+    async def run() -> None:
+        others = asyncio.Barrier(2)
+        await asyncio.gather(file("one", others), file("two", others))
+
+    asyncio.run(run())
+    for name in ("one", "two"):
+        keys = [use.key for use in pool.uses(name)]
+        assert keys == [f"a:{name}", f"a:{name} in a thread", f"a:{name} leased"]
+    assert pool.cleanup_unused_resources(0) == 6
+
+
+def test_an_owner_that_is_left_in_another_context(pool: ResourcePool, world: Any) -> None:
+    """As a fixture of a framework does that runs its set-up and its clean-up as two tasks."""
+    owner = pool.owner("fixture")
+
+    async def enter() -> None:
+        owner.__enter__()
+
+    async def leave() -> None:
+        owner.__exit__(None, None, None)
+
+    asyncio.run(enter())
+    pool.get_model("a", "b", Thing)  # the only owner there is
+    world.now += 10_000
+    assert pool.cleanup_unused_resources(0) == 0
+    asyncio.run(leave())
+    assert pool.cleanup_unused_resources(0) == 1
+
+
+def test_an_owner_that_has_ended_takes_no_more(
+    pool: ResourcePool, threads: ThreadPoolExecutor
+) -> None:
+    load = SlowLoad()
+    with pool.owner("file"):
+        context = contextvars.copy_context()
+        late = threads.submit(context.run, pool.get_model, "a", "b", load)
+        assert load.started.wait(LIMIT)
+    load.go.set()
+    assert late.result(LIMIT) is not None
+    assert pool.cleanup_unused_resources(0) == 1
+
+
+def test_what_was_cleared_while_it_moved_goes_when_it_arrives(
+    make_world: Any, make_source: Any, threads: ThreadPoolExecutor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from rpgen.pool import moving
+
+    world = make_world(gpus={"cuda:0": 1000.0})
+    pool = world.pool()
+    pool.get_model("e", "one", make_source(world, "one").load_model)
+    begun, go, bring = threading.Event(), threading.Event(), moving.bring
+
+    def slowly(value: Any, device: str, dtype: str | None) -> None:
+        begun.set()
+        assert go.wait(LIMIT)
+        bring(value, device, dtype)
+
+    monkeypatch.setattr(moving, "bring", slowly)
+    move = threads.submit(pool.move_model_to_device, "e", "one", "cpu")
+    assert begun.wait(LIMIT)
+    pool.clear()
+    go.set()
+    assert move.result(LIMIT)
+    assert not pool.models
+    assert not any(world.taken.values())
+
+
+def test_a_hit_does_not_wait_for_another_models_move(
+    make_world: Any, make_source: Any, threads: ThreadPoolExecutor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from rpgen.pool import moving
+
+    world = make_world(gpus={"cuda:0": 1000.0})
+    pool = world.pool()
+    there = pool.get_model("e", "there", make_source(world, "there").load_model)
+    pool.get_model("e", "moved", make_source(world, "moved").load_model)
+    begun, go, bring = threading.Event(), threading.Event(), moving.bring
+
+    def slowly(value: Any, device: str, dtype: str | None) -> None:
+        begun.set()
+        assert go.wait(LIMIT)
+        bring(value, device, dtype)
+
+    monkeypatch.setattr(moving, "bring", slowly)
+    move = threads.submit(pool.move_model_to_device, "e", "moved", "cpu")
+    assert begun.wait(LIMIT)
+    again = make_source(world, "there")
+    assert pool.get_model("e", "there", again.load_model, {"device": "cuda"}) is there
+    assert pool.get_model("e", "there") is there
+    go.set()
+    assert move.result(LIMIT)
 
 
 def test_a_storm_of_everything(pool: ResourcePool, threads: ThreadPoolExecutor) -> None:
