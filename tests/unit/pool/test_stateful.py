@@ -13,6 +13,8 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
+from rpgen.pool.future import Coming
+
 NAMES = st.sampled_from(["a", "b", "c"])
 WISHES = st.sampled_from(
     [None, {"device": "auto"}, {"device": "cpu"}, {"device": "cuda:1"}, {"precision": "fp16"}]
@@ -52,6 +54,18 @@ def test_whatever_happens_the_books_agree(make_world: Any, make_source: Any) -> 
         def release(self, place: int) -> None:
             context, _, _ = self.leases.pop(place % len(self.leases))
             context.__exit__(None, None, None)
+
+        @rule(names=st.lists(NAMES, max_size=6), knows=st.booleans())
+        def expect(self, names: list[str], knows: bool) -> None:
+            def tell(key: str) -> Coming | None:
+                name = key.removeprefix("e:")
+                return Coming("e", name, self.sources[name].load_model) if knows else None
+
+            self.pool.expect([f"e:{name}" for name in names], tell)
+
+        @rule(name=NAMES)
+        def discard(self, name: str) -> None:
+            self.pool.discard(f"e:{name}")
 
         @rule(minutes=st.sampled_from([0, 0.5, 30]))
         def clean(self, minutes: float) -> None:
