@@ -19,9 +19,10 @@ from typing import Any
 from rpgen.backends.base import BackendError, Description, Evidence, ModelIdentity, Prepared, Target
 from rpgen.backends.export import ExportedModel, export
 from rpgen.backends.prepared import PreparedModel, arrays, tensor
-from rpgen.backends.web.browser import Live, SharedBrowser, shared_browser
+from rpgen.backends.web.browser import SharedBrowser, shared_browser
 from rpgen.backends.web.placement import Placed, placed
 from rpgen.backends.web.program import Missing, find_program
+from rpgen.backends.web.running import Live
 from rpgen.backends.web.session import Opened, PageSession, Provider
 from rpgen.hardware.browser_files import RUNTIME
 

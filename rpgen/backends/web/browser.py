@@ -10,7 +10,6 @@ and a fresh one takes its place; what was open in the old one is gone, as is the
 
 import atexit
 import contextlib
-import itertools
 import logging
 import os
 import threading
@@ -24,59 +23,18 @@ from typing import Any, TypeVar
 from rpgen.backends.base import BackendError
 from rpgen.backends.web import kept
 from rpgen.backends.web.program import Missing, Program, find_program
+from rpgen.backends.web.running import Live, Running, said
 from rpgen.backends.web.server import PageServer
 
 logger = logging.getLogger("rpgen.backends.web")
 
 T = TypeVar("T")
-Work = Callable[["Live"], T]
+Work = Callable[[Live], T]
 
 PATIENCE = 300.0
 """Seconds that a page may take for one preparation or one run; then its browser is ended."""
 
 _PAGE = Path(__file__).parent
-_numbers = itertools.count(1)
-
-
-@dataclass(frozen=True)
-class Page:
-    """An open page of Playwright. No other page of this process has its number."""
-
-    content: Any
-    number: int
-
-
-@dataclass
-class Live:
-    """A running browser, as work in its thread sees it. `pages` are its open pages by name;
-    a `spoiled` one is not worked with again."""
-
-    browser: Any
-    server: PageServer
-    version: str
-    pages: dict[str, Page] = field(default_factory=dict)
-    spoiled: bool = False
-
-    def page(self, name: str) -> Page:
-        """The page of this name, opened where there is none."""
-        found = self.pages.get(name)
-        if found is None:
-            found = self.pages[name] = Page(self.browser.new_page(), next(_numbers))
-            found.content.goto(self.server.address("page.html"))
-            script = self.server.address("page.mjs")
-            found.content.evaluate("script => import(script).then(() => 0)", script)
-        return found
-
-    def has(self, name: str, number: int) -> bool:
-        """Whether the page of this name is still that of this number."""
-        found = self.pages.get(name)
-        return found is not None and found.number == number
-
-    def close_page(self, name: str) -> None:
-        """With it goes the memory that its sessions took."""
-        page = self.pages.pop(name, None)
-        if page is not None:
-            page.content.close()
 
 
 @dataclass(frozen=True)
@@ -156,7 +114,7 @@ class SharedBrowser:
         self.kill()
 
     def _serve(self) -> None:
-        running = _Running()
+        running = Running()
         try:
             while (job := self._jobs.get()) is not None:
                 try:
@@ -174,7 +132,7 @@ class SharedBrowser:
                 self.server.close()
                 self.server = None
 
-    def _start(self, running: "_Running") -> None:
+    def _start(self, running: Running) -> None:
         from playwright.sync_api import sync_playwright
 
         if self.server is None:
@@ -184,90 +142,15 @@ class SharedBrowser:
         kept.keep(set(self.processes))
         running.live = Live(running.browser, self.server, running.browser.version)
 
-    def _end(self, running: "_Running") -> None:
+    def _end(self, running: Running) -> None:
         running.stop()
         kept.forget(set(self.processes))
         self._processes = []
 
 
-class _Running:
-    """Playwright's driver and the browser, used in their thread alone."""
-
-    def __init__(self) -> None:
-        self.live: Live | None = None
-        self.browser: Any = None
-        self.processes: list[Any] = []
-        self._playwright: Any = None
-
-    def start(self, manager: Any, program: Program) -> None:
-        import psutil
-
-        before = set(psutil.Process().children())
-        threads = set(threading.enumerate())
-        self._playwright = manager.start()
-        try:
-            self.browser = self._playwright.chromium.launch(
-                executable_path=program.path,
-                args=list(program.flags),
-                env={**os.environ, **program.env},
-                handle_sigint=False,  # a run that is interrupted still ends its tests
-            )
-        finally:
-            driver = [
-                each
-                for each in psutil.Process().children()
-                if each not in before and "run-driver" in each.cmdline()
-            ]
-            self.processes = [*driver, *(p for d in driver for p in d.children(recursive=True))]
-            for thread in set(threading.enumerate()) - threads:
-                if "waitpid-" in thread.name:  # asyncio waits for the driver in it
-                    thread.name = "rpgen browser's end"
-
-    def is_alive(self) -> bool:
-        import psutil
-
-        if self.live is None or self.live.spoiled or not self.browser.is_connected():
-            return False
-        try:  # events of the browser are only heard while it is worked with: so ask the system
-            return all(
-                each.is_running() and each.status() != psutil.STATUS_ZOMBIE
-                for each in self.processes[:2]
-            )
-        except psutil.Error:
-            return False
-
-    def stop(self) -> None:
-        import psutil
-        from playwright.sync_api import Error
-
-        alive = self.is_alive()
-        self.live = None
-        if self._playwright is None:
-            return
-        try:
-            if alive:
-                self.browser.close()
-            self._playwright.stop()
-        except Error:
-            pass  # it is gone already, and below it is made sure of
-        self._playwright = None
-        for process in reversed(self.processes):
-            with contextlib.suppress(psutil.Error):
-                process.kill()
-
-
 def _pages(program: Program) -> dict[str, Path]:
     runtime = {path.name: path for path in program.runtime.iterdir()}
     return {**runtime, "page.html": _PAGE / "page.html", "page.mjs": _PAGE / "page.mjs"}
-
-
-def said(error: BaseException) -> str:
-    """What an error of Playwright says, without its log; of a missing library, its name."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    libraries = [line for line in lines if "error while loading shared libraries" in line]
-    if libraries:
-        return libraries[0].partition("error while loading ")[2]
-    return lines[0] if lines else type(error).__name__
 
 
 _shared: SharedBrowser | None = None

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rpgen.backends.base import BackendError
-from rpgen.backends.web.browser import Live, SharedBrowser
+from rpgen.backends.web.browser import SharedBrowser
+from rpgen.backends.web.running import Live
 from rpgen.backends.web.wire import WireError, decode, encode
 
 if TYPE_CHECKING:

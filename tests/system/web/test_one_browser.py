@@ -8,12 +8,14 @@ import sys
 import threading
 from pathlib import Path
 
+import psutil
 import pytest
 
 from rpgen.backends.base import BackendError
-from rpgen.backends.web.browser import Live, SharedBrowser
+from rpgen.backends.web.browser import SharedBrowser
 from rpgen.backends.web.kept import kept_processes
 from rpgen.backends.web.program import Program
+from rpgen.backends.web.running import Live
 from rpgen.run.surroundings import Surroundings
 from tests.system.web.conftest import gone
 
@@ -23,6 +25,12 @@ COUNT = "number => number + 1"
 def add(live: Live, number: int) -> int:
     found: int = live.page("sums").content.evaluate(COUNT, number)
     return found
+
+
+def profiles(browser: SharedBrowser) -> list[Path]:
+    words = psutil.Process(browser.processes[1]).cmdline()
+    beginning = "--user-data-dir="
+    return [Path(word.removeprefix(beginning)) for word in words if word.startswith(beginning)]
 
 
 def test_it_serves_threads_and_a_test_that_has_a_loop(own_browser: SharedBrowser) -> None:
@@ -64,10 +72,12 @@ def test_one_that_was_killed_is_replaced(own_browser: SharedBrowser) -> None:
     assert own_browser.do(lambda live: add(live, 2)) == 3
     assert not set(first) & set(own_browser.processes)
     assert gone(first)
-    driver = own_browser.processes[0]
+    driver, folders = own_browser.processes[0], profiles(own_browser)
+    assert len(folders) == 1
     os.kill(driver, signal.SIGKILL)
     assert gone((driver,))
     assert own_browser.do(lambda live: add(live, 3)) == 4
+    assert not folders[0].exists()
 
 
 def test_death_in_the_middle_of_work_costs_that_work(own_browser: SharedBrowser) -> None:
