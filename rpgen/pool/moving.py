@@ -6,11 +6,11 @@ whoever asks for it waits for the move, not for anything else.
 
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from dataclasses import replace
 
 from rpgen.pool.cleanup import Leaving, free, give_back
-from rpgen.pool.entry import Entry
+from rpgen.pool.entry import Entry, Kind
 from rpgen.pool.loading import bring
 from rpgen.pool.oom import out_of_memory
 from rpgen.pool.sizing import device_name, measure
@@ -28,6 +28,23 @@ class Mover:
     ) -> None:
         self._table, self._lock, self._make_room = table, lock, make_room
         self._one_at_a_time = threading.RLock()
+
+    def move_named(
+        self, model_type: str, model_name: str, device: str, held: Container[Entry]
+    ) -> bool:
+        """Move an instance that isn't there yet; False where there is none, or somebody else
+        than the owner of `held` uses it."""
+        with self._lock:
+            found = self._table.named(Kind.MODEL, model_type, model_name)
+            entry = next((e for e in found if e.size.device != device), found[0] if found else None)
+            mine = 1 if entry is not None and entry in held else 0
+        if entry is None:
+            logger.warning("No model %s:%s to move to %s", model_type, model_name, device)
+            return False
+        moved = entry.size.device == device or self.move(entry, device, mine)
+        if not moved:
+            logger.warning("%s is in use and stays on %s", entry.key, entry.size.device)
+        return moved
 
     def move(self, entry: Entry, device: str, allowed_leases: int) -> bool:
         """Move an entry, its key and its accounting; False where somebody else uses it."""

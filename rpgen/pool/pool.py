@@ -297,18 +297,8 @@ class ResourcePool(Telling):
         False where the pool has no such model, or somebody else is using it.
         """
         owner = self._owners.current()
-        wish = read_device_wish(device)
-        with self._lock:
-            found = self._table.named(Kind.MODEL, model_type, model_name)
-            entry = next((e for e in found if e.size.device != wish), found[0] if found else None)
-            mine = 1 if entry is not None and owner is not None and entry in owner.held else 0
-        if entry is None:
-            logger.warning("No model %s:%s to move to %s", model_type, model_name, wish)
-            return False
-        moved = entry.size.device == wish or self._mover.move(entry, wish, mine)
-        if not moved:
-            logger.warning("%s is in use and stays on %s", entry.key, entry.size.device)
-        return moved
+        held = owner.held if owner else {}
+        return self._mover.move_named(model_type, model_name, read_device_wish(device), held)
 
     # Looking
 
