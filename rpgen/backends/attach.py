@@ -24,6 +24,9 @@ from rpgen.backends.forward import DrawsError, Forward
 ATTRIBUTE = "rpgen_backend"
 """Where a model keeps its `Computed`."""
 
+MOST_PREPARED, MOST_BYTES = 16, 4 * 2**30
+"""Of one model at a time; the second is for the weights of all its preparations together."""
+
 WITH_CACHE = "generation with the cache of the exported decoder"
 
 
@@ -41,7 +44,11 @@ class Computed:
         self._weights_bytes = weights_bytes
         self._forwards: list[Forward] = []
 
-    def add(self, forward: Forward) -> Forward:
+    def forward_of(self, model: Any, identity: ModelIdentity) -> Forward:
+        """A forward pass of the model or of a part of it, on the target."""
+        most = min(MOST_PREPARED, max(2, MOST_BYTES // max(1, self._weights_bytes)))
+        backend = backend_of(self.target)
+        forward = Forward(model, self.target, identity, backend, most)
         forward.changed = lambda: self.changed()
         self._forwards.append(forward)
         return forward
@@ -97,7 +104,7 @@ def attach(model: Any, target: Target, identity: ModelIdentity) -> Computed:
     weights = {p.data_ptr(): p.nbytes for p in (*model.parameters(), *model.buffers())}
     computed = Computed(target, sum(weights.values()))
     twin = copy.copy(model)  # with the model's own forward, and the same tensors
-    _compute(model, twin, computed.add(Forward(twin, target, identity, backend_of(target))))
+    _compute(model, twin, computed.forward_of(twin, identity))
     if hasattr(type(model), "generate"):
         model.generate = _generation(model, computed)
     if getattr(getattr(model, "config", None), "is_encoder_decoder", False):
@@ -160,8 +167,7 @@ def _attach_encoder(model: Any, twin: Any, computed: Computed, identity: ModelId
     if encoder is twin:
         return
     facade, own = copy.copy(encoder), ModelIdentity(**{**vars(identity), "auto_class": "encoder"})
-    backend = backend_of(computed.target)
-    _compute(facade, encoder, computed.add(Forward(encoder, computed.target, own, backend)))
+    _compute(facade, encoder, computed.forward_of(encoder, own))
 
     def get_encoder(modality: str | None = None) -> Any:
         return facade if modality is None else twin.get_encoder(modality)

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from rpgen.backends.base import BackendError, ModelIdentity, Sizes, first_line
-from rpgen.backends.tracing import recording, trace
+from rpgen.backends.tracing import grows, recording, trace
 from rpgen.paths import user_cache_folder
 
 OPSET = 20
@@ -51,15 +51,17 @@ def export(
 
     Raises BackendError where torch can't write it.
     """
-    folder = (cache or user_cache_folder()) / "exports"
-    place = folder / key_of(call, inputs, identity, static)
     started = time.perf_counter()
-    found = _read(place, call)
-    if found is not None:
-        return replace(found, seconds=time.perf_counter() - started)
+    folder = (cache or user_cache_folder()) / "exports"
+    fixed, free = (folder / key for key in keys_of(call, inputs, identity, static))
+    for place in (fixed,) if static else (free, fixed):
+        found = _read(place, call)
+        if found is not None:
+            return replace(found, seconds=time.perf_counter() - started)
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder, prefix="making-") as making:
-        _write(Path(making), call, inputs, static)
+        sizes = _write(Path(making), call, inputs, static)
+        place = free if not static and _serves_any(inputs, sizes) else fixed
         _put(Path(making), place)
     made = _read(place, call)
     if made is None:
@@ -68,16 +70,14 @@ def export(
     return replace(made, seconds=time.perf_counter() - started, from_cache=False)
 
 
-def key_of(call: Any, inputs: Mapping[str, Any], identity: ModelIdentity, static: bool) -> str:
+def keys_of(
+    call: Any, inputs: Mapping[str, Any], identity: ModelIdentity, static: bool
+) -> tuple[str, str]:
     """What an export depends on: the model and its very weights, what goes in and comes out,
-    and the versions of what made it."""
+    and the versions of what made it. A key for inputs of these very sizes, and one for any."""
     import torch
     import transformers
 
-    sizes = {
-        name: [str(each.dtype), list(each.shape) if static else _changing(each)]
-        for name, each in inputs.items()
-    }
     facts = [
         _digest_of_exporter(),
         OPSET,
@@ -86,17 +86,34 @@ def key_of(call: Any, inputs: Mapping[str, Any], identity: ModelIdentity, static
         [identity.name, identity.revision, identity.weights, identity.dtype, identity.auto_class],
         call.signature(),
         static,
-        sizes,
+        {name: str(each.dtype) for name, each in inputs.items()},
         _configuration(call.model),
         _digest_of_weights(call.model),
     ]
-    return hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:32]
+    fixed = {name: list(each.shape) for name, each in inputs.items()}
+    free = {name: _may_change(name, each) for name, each in inputs.items()}
+    both = [json.dumps([facts, sizes]).encode() for sizes in (fixed, free)]
+    return hashlib.sha256(both[0]).hexdigest()[:32], hashlib.sha256(both[1]).hexdigest()[:32]
 
 
-def _changing(tensor: Any) -> list[int]:
-    """A size of 1 is recorded as such (it broadcasts), and what is no text has fixed sizes."""
-    text = not tensor.is_floating_point() and tensor.dim() <= 2
-    return [min(size, 2) for size in tensor.shape] if text else list(tensor.shape)
+def _may_change(name: str, tensor: Any) -> list[int | None]:
+    """None for the axes that inputs of one kind differ in: the batch, and the length of a text
+    or of a cache. A size of 1 is recorded as such, since it broadcasts."""
+    axes = {0}
+    if grows(name):
+        axes.add(2)
+    elif not tensor.is_floating_point() and tensor.dim() <= 2:
+        axes.add(tensor.dim() - 1)
+    return [None if axis in axes and size > 1 else size for axis, size in enumerate(tensor.shape)]
+
+
+def _serves_any(inputs: Mapping[str, Any], sizes: Sizes) -> bool:
+    """Whether an export takes every input that has the same key for any size."""
+    return all(
+        size is None or may is not None
+        for name, each in inputs.items()
+        for size, may in zip(sizes[name], _may_change(name, each), strict=True)
+    )
 
 
 def _configuration(model: Any) -> str:
@@ -125,7 +142,7 @@ def _digest_of_weights(model: Any) -> str:
     return digest.hexdigest()
 
 
-def _write(folder: Path, call: Any, inputs: Mapping[str, Any], static: bool) -> None:
+def _write(folder: Path, call: Any, inputs: Mapping[str, Any], static: bool) -> Sizes:
     import torch
 
     started = time.perf_counter()
@@ -153,6 +170,7 @@ def _write(folder: Path, call: Any, inputs: Mapping[str, Any], static: bool) -> 
         "files": {path.name: path.stat().st_size for path in sorted(folder.iterdir())},
     }
     (folder / _MADE).write_text(json.dumps(made), encoding="utf-8")
+    return traced.sizes
 
 
 def _axes(sizes: Sizes) -> dict[str, dict[int, str]]:

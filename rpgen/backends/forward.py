@@ -21,11 +21,9 @@ from rpgen.backends.structure import (
     signature,
     take_apart,
 )
+from rpgen.backends.tracing import forget_recordings
 
 logger = logging.getLogger("rpgen.backends")
-
-MOST_PREPARED = 8
-"""Each holds a copy of the weights; the one used longest ago goes."""
 
 MOST_COMPARED = 16
 """Sizes of inputs for which the result is compared with torch's, which costs a run of torch."""
@@ -73,14 +71,21 @@ def _copies(tensors: Mapping[str, Any]) -> dict[str, Any]:
 
 class Forward:
     """`model` is the torch model, whose own forward is the reference. Thread-safe; `changed` is
-    called after each preparation, with no lock held."""
+    called after each preparation, with no lock held. Beyond `most_prepared` the preparation that
+    was used longest ago goes: each holds a copy of the weights."""
 
     def __init__(
-        self, model: Any, target: Target, identity: ModelIdentity, backend: Backend
+        self,
+        model: Any,
+        target: Target,
+        identity: ModelIdentity,
+        backend: Backend,
+        most_prepared: int = 8,
     ) -> None:
         self.target = target
         self.changed: Callable[[], None] = lambda: None
         self._model, self._identity, self._backend = model, identity, backend
+        self._most_prepared = most_prepared
         self._ready: list[_Ready] = []
         self._gone: list[Any] = []
         self._worst: Difference | None = None
@@ -113,10 +118,13 @@ class Forward:
         call = self._flat(given)
         example = _copies(tensors)
         logger.info("Preparing %s for %s", self._identity.name, self.target)
-        prepared = self._backend.prepare(call, example, self.target, self._identity)
+        try:
+            prepared = self._backend.prepare(call, example, self.target, self._identity)
+        finally:
+            forget_recordings()
         shapes = {name: tuple(each.shape) for name, each in tensors.items()}
         dtypes = {name: str(each.dtype) for name, each in tensors.items()}
-        while len(self._ready) >= MOST_PREPARED:
+        while len(self._ready) >= self._most_prepared:
             self._retire(self._ready[0])
         ready = _Ready(prepared, call, structure, shapes, dtypes)
         self._ready.append(ready)

@@ -53,8 +53,9 @@ class OpenVinoBackend:
             computed_by=f"OpenVINO {version()}",
             device=executed_on(compiled, device),
             precision="f32",
-            nodes=_nodes(compiled),
+            nodes={device: len(precisions_of(compiled))},
             prepare_seconds=round(time.perf_counter() - began, 3),
+            notes=(_in_words(precisions_of(compiled)),),
         )
         return _OnCompiled(described, compiled, model, sizes)
 
@@ -154,10 +155,9 @@ def precisions_of(compiled: Any) -> list[str]:
     return found
 
 
-def _nodes(compiled: Any) -> dict[str, int]:
-    """Executed nodes by device and precision, those that move no numbers left out."""
-    precisions = precisions_of(compiled)
-    return dict(Counter(each for each in precisions if each))
+def _in_words(precisions: list[str]) -> str:
+    counted = Counter(each for each in precisions if each not in ("", "dynamic"))
+    return "nodes by precision: " + ", ".join(f"{n} {name}" for name, n in counted.most_common())
 
 
 @functools.cache

@@ -46,17 +46,16 @@ class OpenVinoWatch(Watch):
         """What OpenVINO executes, and what of the graph stayed torch's."""
         from openvino.frontend.pytorch.torchdynamo.execute import compiled_cache
 
-        told: dict[str, int] = {}
         parts = self._parts()
         if not parts:
             raise BackendError(f"{self.computed_by} took no part of the model")
+        count = 0
         for part in parts:
             compiled = compiled_cache[part.partition_id]
             executed_on(compiled, self._device)
-            for precision in precisions_of(compiled):
-                told[precision] = told.get(precision, 0) + 1
+            count += len(precisions_of(compiled))
         left = sum(_left_to_torch(module) for module in self._modules())
-        return {**told, "torch": left} if left else told
+        return {self._device: count, "torch": left} if left else {self._device: count}
 
     def forget(self) -> None:
         from openvino.frontend.pytorch.torchdynamo import execute

@@ -101,6 +101,16 @@ def _plainer_transformers() -> Iterator[None]:
         DynamicLayer.update, sdpa_attention.use_gqa_in_sdpa = kept, shares
 
 
+def forget_recordings() -> None:
+    """torch keeps the class that each recording has, and with it the graph, for good: some MB
+    for every model. Call it when the recordings are no longer used."""
+    import torch
+
+    torch._C._jit_clear_class_registry()
+    torch.jit._recursive.concrete_type_store = torch.jit._recursive.ConcreteTypeStore()
+    torch.jit._state._clear_class_state()
+
+
 @contextmanager
 def recording() -> Iterator[None]:
     """In silence, without gradients, and with the random numbers afterwards as before."""
@@ -120,8 +130,8 @@ def other_sizes(inputs: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     batch = next((len(each) for each in inputs.values() if each.dim() > 1), None)
     if batch is None:
         return
-    past = next((t.shape[2] for name, t in inputs.items() if _grows(name)), 0)
-    written = [name for name in inputs if name.startswith("decoder_") or _grows(name)]
+    past = next((t.shape[2] for name, t in inputs.items() if grows(name)), 0)
+    written = [name for name in inputs if name.startswith("decoder_") or grows(name)]
     for chosen in (list(inputs), written, []) if written else (list(inputs), []):
         yield {
             name: _other_length(name, turned, past) if name in chosen else turned
@@ -141,7 +151,7 @@ def free_sizes(inputs: Mapping[str, Any], others: Mapping[str, Any]) -> Sizes:
     }
 
 
-def _grows(name: str) -> bool:
+def grows(name: str) -> bool:
     """The part of a cache that gets longer with every token."""
     return name.startswith("past_key_values.") and ".cross." not in name
 
@@ -153,7 +163,7 @@ def _other_batch(tensor: Any, batch: int) -> Any:
 
 
 def _other_length(name: str, tensor: Any, past: int) -> Any:
-    if _grows(name):
+    if grows(name):
         return tensor[:, :, 1:].clone() if past > 1 else tensor
     if tensor.is_floating_point() or tensor.dim() > 2 or tensor.dim() == 0:
         return tensor

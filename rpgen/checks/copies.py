@@ -6,6 +6,7 @@ from typing import Any
 import torch
 
 from rpgen.checks.compare import assert_same
+from rpgen.checks.elsewhere import torch_must_compute
 from rpgen.checks.level import require_room
 from rpgen.checks.model import _some
 from rpgen.checks.running import Inputs, dtype_of, run
@@ -35,6 +36,7 @@ def assert_agrees_with_fresh_copy(model: torch.nn.Module, checkpoint: Any, input
 
 def assert_survives_saving(model: torch.nn.Module, inputs: Inputs) -> None:
     """Saved and loaded again, it has the same configuration, the same weights and outputs."""
+    torch_must_compute(model, "saving and loading are")
     require_room(model, 2.0)
     saved: Any = model
     with tempfile.TemporaryDirectory() as folder, quiet_transformers():

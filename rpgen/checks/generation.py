@@ -6,6 +6,7 @@ from typing import Any
 import torch
 
 from rpgen.checks.compare import assert_close
+from rpgen.checks.elsewhere import cache_must_work
 from rpgen.checks.level import scale_now
 from rpgen.checks.model import depth_of
 from rpgen.checks.running import Inputs, device_of, dtype_of, on, run
@@ -45,6 +46,7 @@ def assert_cache_agrees(model: Any, inputs: Inputs, tokens: str = "input_ids") -
 
     `inputs` are of one length, without padding.
     """
+    cache_must_work(model, inputs)
     given = dict(inputs)
     ids = given.pop(tokens)
     if tokens == "input_ids":

@@ -4,6 +4,7 @@ from typing import Any
 
 import torch
 
+from rpgen.checks.elsewhere import torch_must_compute
 from rpgen.checks.level import require_room
 from rpgen.checks.model import _some, all_finite
 from rpgen.checks.running import SEED, Inputs, device_of, on
@@ -16,6 +17,7 @@ def assert_gradients_arrive(model: Any, inputs: Inputs) -> None:
 
     The gradients that parameters may hold already are not touched.
     """
+    torch_must_compute(model, "gradients are")
     require_room(model, 1.5)
     wanted = {name: p for name, p in model.named_parameters() if p.requires_grad}
     if not wanted:

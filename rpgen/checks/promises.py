@@ -4,6 +4,7 @@ from typing import Any
 
 import torch
 
+from rpgen.checks.elsewhere import torch_must_compute
 from rpgen.checks.outputs import assert_dtype, assert_finite, assert_named_fields
 from rpgen.checks.running import Inputs, dtype_of, run
 from rpgen.checks.variants import eager_attention
@@ -18,6 +19,7 @@ def assert_promised_outputs(model: Any, inputs: Inputs) -> None:
     Attention is computed openly (eager), so that the weights of each layer are there too; each
     row of them is a distribution: not negative, with the sum 1.
     """
+    torch_must_compute(model, "hidden states on request are")
     with eager_attention(model):
         outputs = run(model, inputs, output_hidden_states=True, output_attentions=True)
     assert_named_fields(outputs)

@@ -7,6 +7,7 @@ from typing import Any
 import torch
 
 from rpgen.checks.compare import assert_same
+from rpgen.checks.elsewhere import torch_must_compute
 from rpgen.checks.level import require_room
 from rpgen.checks.outputs import assert_finite
 from rpgen.checks.running import Inputs, device_of, dtype_of, on, run
@@ -16,6 +17,7 @@ DTYPES = {"fp16": torch.float16, "bf16": torch.bfloat16}
 
 def assert_attention_implementations_agree(model: Any, inputs: Inputs) -> None:
     """Attention as the model was loaded (torch's fused one, as a rule) agrees with eager."""
+    torch_must_compute(model, "attention implementations are")
     loaded = run(model, inputs)
     with eager_attention(model):
         plain = run(model, inputs)
@@ -40,6 +42,7 @@ def assert_half_precision_is_close(
     model: Any, inputs: Inputs, precisions: Sequence[str] = ("bf16", "fp16")
 ) -> None:
     """In each half type the outputs are finite, and as near as its rounding allows."""
+    torch_must_compute(model, "half precision by casting is")
     require_room(model, 0.5)
     if dtype_of(model) in DTYPES.values():
         assert_finite(run(model, inputs))

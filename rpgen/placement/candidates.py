@@ -118,7 +118,7 @@ def why_not_here(snapshot: HardwareSnapshot, request: Request) -> str:
     report = snapshot.report(request.backend)
     if request.backend not in TORCH_BACKENDS:
         here = "" if report.available else f", and it isn't here: {report.reason}"
-        return f"{request.backend} runs exported models; this pool places torch modules{here}"
+        return f"{request.backend} computes where it is named as the device, not in a list{here}"
     if report.available:
         count = len(report.devices)
         return f"there is no {request}: this machine has {count} of its kind"

@@ -15,6 +15,7 @@ from typing import Any
 from rpgen.errors import UsageError
 from rpgen.families import Family, Subfamily
 from rpgen.hardware.types import Backend
+from rpgen.placement.targets import Target, parse_target
 
 ENVIRONMENT = "TEST_HARDWARE_PREFERENCES"
 QUANTISED = ("int8", "int4")
@@ -51,7 +52,8 @@ class Compatibility:
 class Preferences:
     """`hardware_preferences` as values; each default means that nothing was asked for.
 
-    The `allow_*` are ours: what may be done with a model that fits nowhere as it is.
+    The `allow_*` are ours: what may be done with a model that fits nowhere as it is. So is
+    `target`: a backend named as the device, which computes a model that lies on the CPU.
     """
 
     device: Request | None = None
@@ -69,6 +71,7 @@ class Preferences:
     allow_split: bool = False
     allow_disk: bool = False
     allow_quantization: bool = False
+    target: Target | None = None
 
 
 def parse(preferences: Mapping[str, Any] | None) -> Preferences:
@@ -84,7 +87,17 @@ def parse(preferences: Mapping[str, Any] | None) -> Preferences:
         (key, reader) for key, reader in _READERS.items() if preferences.get(key) is not None
     )
     values = {_FIELDS.get(key, key): reader(key, preferences[key]) for key, reader in readers}
+    if isinstance(values.get("device"), Target):
+        values = _on_a_backend(values)
     return Preferences(**values)
+
+
+def _on_a_backend(values: dict[str, Any]) -> dict[str, Any]:
+    """The torch model lies on the CPU in fp32, whatever else may take a model."""
+    target = values["device"]
+    if values.get("precision") not in (None, "fp32"):
+        raise UsageError(f"{target} computes in fp32: leave precision {values['precision']} out")
+    return {**values, "device": Request(Backend.CPU), "target": target, "compatible_devices": None}
 
 
 def from_text(text: str) -> dict[str, Any]:
@@ -132,6 +145,12 @@ def parse_device(text: Any, key: str = "device") -> Request | None:
         raise UsageError(f"{key}: {str(text)!r:.60} is no device; say one of {words} (cuda:1 too)")
     number = match[2]
     return Request(Backend(name), int(number) if number and number.isdigit() else None)
+
+
+def _device(key: str, value: Any) -> Request | Target | None:
+    """A device of torch, or a backend of its own."""
+    target = parse_target(str(value))
+    return parse_device(value, key) if target is None or target.eager_torch else target
 
 
 def _device_list(key: str, value: Any) -> tuple[Request, ...]:
@@ -199,7 +218,7 @@ def _subfamily(_key: str, value: Any) -> Subfamily | None:
 
 
 _READERS: dict[str, Callable[[str, Any], Any]] = {
-    "device": lambda key, value: parse_device(value, key),
+    "device": _device,
     "force_device": _flag,
     "priority_list": _device_list,
     "preferred_index": _index,

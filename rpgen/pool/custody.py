@@ -2,8 +2,10 @@
 
 import logging
 import threading
+import weakref
 from collections import OrderedDict
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -12,6 +14,7 @@ from rpgen.pool.entry import Entry, Got, Kind, Use
 from rpgen.pool.eviction import order
 from rpgen.pool.low_memory import LowMemory
 from rpgen.pool.moving import PARK_FROM_BYTES, Mover
+from rpgen.pool.on_target import resizing
 from rpgen.pool.owner import Owner, Owners
 from rpgen.pool.table import Table
 
@@ -35,6 +38,8 @@ class Custody:
         self._table, self._lock, self._owners = table, lock, owners
         self._low_memory, self._mover, self._host_free = low_memory, mover, host_free
         self._uses: OrderedDict[str, list[Use]] = OrderedDict()
+        self._backends: weakref.WeakValueDictionary[str, Any] = weakref.WeakValueDictionary()
+        table.watchers.append(resizing(lock))
 
     def begin(self, owner: str) -> None:
         """An owner begins: what an earlier one of that name used is history."""
@@ -45,8 +50,14 @@ class Custody:
                 self._uses.popitem(last=False)
 
     def uses(self, owner: str) -> tuple[Use, ...]:
+        """What an owner got; what is told of a backend grows with each use of the model."""
         with self._lock:
-            return tuple(self._uses.get(owner, ()))
+            known = self._uses.get(owner, [])
+            found = [(use, self._backends.get(use.key)) for use in known]
+        told = [replace(u, backend=computed.figures()) if computed else u for u, computed in found]
+        with self._lock:
+            known[: len(told)] = told
+        return tuple(told)
 
     def hand_over(self, got: Got, to_owner: bool = True) -> Any:
         """Give a pinned entry out: leased to the current owner, or to nobody. Unpins it.
@@ -78,6 +89,9 @@ class Custody:
         uses = self._uses.setdefault(owner.name, [])
         if all(use.key != got.entry.key for use in uses):
             uses.append(_use(got))
+            computed = getattr(got.entry.value, "rpgen_backend", None)
+            if computed is not None:
+                self._backends[got.entry.key] = computed
 
     def release(self, entry: Entry, was_in_use: bool = True) -> None:
         """One user less. The last one lets a doomed entry go, or parks a large one."""

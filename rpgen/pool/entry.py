@@ -127,7 +127,7 @@ class Use:
 
     `hit` says that it was there already, so `load_seconds` was somebody else's wait.
     `mapped_mb` of `measured_mb` are a file's pages, `estimate_source` is where the prediction
-    came from.
+    came from. `backend` tells of the one that computes in torch's place: `rpgen.backends.figures`.
     """
 
     key: str
@@ -142,3 +142,4 @@ class Use:
     hit: bool
     mapped_mb: float = 0.0
     estimate_source: str | None = None
+    backend: Mapping[str, Any] | None = None

@@ -27,6 +27,7 @@ def measure(value: Any) -> Size:
     modules = torch_modules(value)
     if modules:
         found = _tensors_size(t for module in modules for t in _module_tensors(module))
+        found = _with_backend(found, modules)
         named = getattr(modules[0], "rpgen_precision", None)  # most bytes are not quantised ones
         return replace(found, dtype=named) if named else found
     if isinstance(value, ModuleType):
@@ -35,6 +36,17 @@ def measure(value: Any) -> Size:
     if isinstance(array_bytes, int):
         return Size(array_bytes, "array bytes")
     return Size(sys.getsizeof(value), "the object alone, without what it refers to")
+
+
+def _with_backend(found: Size, modules: list[Any]) -> Size:
+    """With what a backend holds that computes the model in torch's place."""
+    backends = [getattr(module, "rpgen_backend", None) for module in modules]
+    held = sum(each.held_bytes for each in backends if each is not None)
+    if not held:
+        return found
+    by_device = {**found.by_device, "cpu": found.by_device.get("cpu", 0) + held}
+    method = f"{found.method}, and the backend's copies"
+    return replace(found, total=found.total + held, by_device=by_device, method=method)
 
 
 def torch_modules(value: Any) -> list[Any]:

@@ -9,6 +9,7 @@ from rpgen.placement.estimate import Needs
 from rpgen.placement.preferences import Preferences
 from rpgen.pool.entry import Entry, Identity
 from rpgen.pool.keys import source_of
+from rpgen.pool.on_target import OPTION, on_option
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,9 @@ class Wanted:
             str(device.backend) == kind
             and str(device.index if device.index is not None else index) == index
         )
-        return there and precision in (None, entry.size.dtype)
+        asked = dict(on_option(self.preferences.target, ())).get(OPTION)
+        computed_there = dict(entry.identity.options).get(OPTION) == asked
+        return there and computed_there and precision in (None, entry.size.dtype)
 
     @property
     def names_device(self) -> bool:

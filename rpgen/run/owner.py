@@ -68,6 +68,6 @@ class FileOwner:
 def _plain(use: Any) -> dict[str, Any]:
     values = asdict(use) if is_dataclass(use) and not isinstance(use, type) else dict(use)
     return {
-        name: value if isinstance(value, bool | int | float | None) else str(value)
+        name: value if isinstance(value, bool | int | float | dict | None) else str(value)
         for name, value in values.items()
     }

@@ -114,7 +114,7 @@ def test_device_that_is_here(machines: dict[str, HardwareSnapshot]) -> None:
     assert put(model(400), box, device="auto").device == "cuda:0"
 
 
-@pytest.mark.parametrize("backend", ["cuda", "mps", "xpu", "rocm", "tpu", "openvino", "webgpu"])
+@pytest.mark.parametrize("backend", ["cuda", "mps", "xpu", "rocm", "tpu"])
 def test_device_that_is_not_here_falls_back_and_says_so(
     machines: dict[str, HardwareSnapshot], backend: str
 ) -> None:
@@ -124,10 +124,20 @@ def test_device_that_is_not_here_falls_back_and_says_so(
     assert found.degraded.startswith(f"{backend} was asked for: ")
 
 
-def test_exported_models_are_not_torch_modules(machines: dict[str, HardwareSnapshot]) -> None:
+def test_the_torch_model_of_a_backend_lies_on_the_cpu(
+    machines: dict[str, HardwareSnapshot],
+) -> None:
     found = put(model(400), machines["OpenVINO only"], device="openvino")
-    assert found.degraded == (
-        "openvino was asked for: openvino runs exported models; this pool places torch modules"
+    assert (found.device, found.degraded) == ("cpu", None)
+
+
+def test_a_backend_in_a_list_of_priorities_is_no_device(
+    machines: dict[str, HardwareSnapshot],
+) -> None:
+    found = put(model(400), machines["OpenVINO only"], priority_list=["openvino", "cpu"])
+    assert found.device == "cpu"
+    assert "not openvino: openvino computes where it is named as the device, not in a list" in (
+        found.reasons
     )
 
 

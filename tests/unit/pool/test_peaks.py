@@ -128,6 +128,6 @@ def test_what_is_not_one_models_peak_is_not_noted(make_world: Any, make_source: 
         assert not pool.note_peak("none", 1.0)
     assert not pool.note_peak("nobody", 1.0)
     with pool.owner("degraded"):
-        pool.get_model("e", "a", make_source(world, "a").load_model, {"device": "openvino"})
+        pool.get_model("e", "a", make_source(world, "a").load_model, {"device": "tpu"})
         assert not pool.note_peak("degraded", 1.0)
     pool.clear()
