@@ -48,7 +48,7 @@ def find_program() -> Program | Missing:
         return Missing(reason, 'pip install "rpgen[web]"')
     runtime = installed(RUNTIME)
     chosen = chosen_browser()
-    if chosen is not None and not os.access(chosen, os.X_OK):
+    if chosen is not None and not (chosen.is_file() and os.access(chosen, os.X_OK)):
         reason = f"RPGEN_BROWSER names {chosen}, which is no program"
         return Missing(reason, f"let it name a Chromium, or unset it and run {INSTALL}")
     if chosen is not None or not has_own_browser():
