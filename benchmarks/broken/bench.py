@@ -110,7 +110,7 @@ class File:
         self._class = plan.class_name
 
     def subject(self) -> Subject:
-        namespace: dict[str, Any] = {"__name__": self.name}
+        namespace: dict[str, Any] = {"__name__": self.name, "__file__": "nowhere.py"}
         exec(self._code, namespace)
         checkpoint = namespace["CHECKPOINT"]
         wanted = [

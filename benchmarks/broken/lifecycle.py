@@ -15,6 +15,23 @@ from benchmarks.broken.subject import (
     inner_weight,
 )
 
+_HALF_A_GIGABYTE = 2**27  # values in float32
+
+
+def run_takes_more(subject: Subject) -> None:
+    def wasteful(y: torch.Tensor) -> torch.Tensor:
+        room = torch.empty(_HALF_A_GIGABYTE)
+        return y if room.numel() else room
+
+    change_output(subject.layers[0], wasteful)
+
+
+def weights_held_twice(subject: Subject) -> None:
+    """Never saved, so that a second load does not show it."""
+    for number, weight in enumerate([*subject.model.parameters()]):
+        copied = torch.cat([weight.detach().reshape(-1)] * 3)
+        subject.model.register_buffer(f"copy_{number}", copied, persistent=False)
+
 
 def left_in_training_mode(subject: Subject) -> None:
     subject.model.train()
@@ -162,6 +179,8 @@ FAULTS = {
     "deterministic algorithms flipped": deterministic_algorithms_flipped,
     "the generator seeded": generator_seeded,
     "results kept in memory": results_kept,
+    "a run takes half a gigabyte more": run_takes_more,
+    "the weights held twice": weights_held_twice,
     "weights drift from run to run": weights_drift,
     "weights frozen": weights_frozen,
     "the model cast to bfloat16": cast_to_bfloat16,

@@ -9,6 +9,7 @@ from rpgen.checks.arguments import (
     assert_every_input_matters,
     assert_rows_stand_alone,
 )
+from rpgen.checks.baselines import assert_as_in_baseline
 from rpgen.checks.compare import assert_close, assert_different, assert_same
 from rpgen.checks.copies import assert_agrees_with_fresh_copy, assert_survives_saving
 from rpgen.checks.fitting import images_that_fit
@@ -25,6 +26,7 @@ from rpgen.checks.gradients import assert_gradients_arrive
 from rpgen.checks.implementations import Difference, Validation, validate
 from rpgen.checks.influence import assert_every_part_matters, assert_every_token_matters
 from rpgen.checks.level import scale_for
+from rpgen.checks.memory import assert_memory_as_predicted
 from rpgen.checks.model import assert_on_device, assert_ready, assert_whole
 from rpgen.checks.outputs import assert_finite, assert_shape, main_output
 from rpgen.checks.parts import (
@@ -56,6 +58,7 @@ __all__ = [
     "assert_a_training_step_helps",
     "assert_agrees_with_fresh_copy",
     "assert_arguments",
+    "assert_as_in_baseline",
     "assert_attention_implementations_agree",
     "assert_cache_agrees",
     "assert_close",
@@ -73,6 +76,7 @@ __all__ = [
     "assert_half_precision_is_close",
     "assert_keeps_no_memory",
     "assert_leaves_torch_alone",
+    "assert_memory_as_predicted",
     "assert_no_look_ahead",
     "assert_on_device",
     "assert_pads_and_truncates",

@@ -27,19 +27,27 @@ class Tolerance:
 def tolerance_for(reference: torch.Tensor, dtype: torch.dtype, depth: int) -> Tolerance:
     """The tolerance of a result that `depth` layers computed in `dtype`.
 
-    Errors of layers are independent, so they grow with the square root of the depth. They are
-    measured against the spread (standard deviation) of the reference, not against 1: outputs
-    of 1e-3 and of 1e3 deserve the same care. A constant reference is measured against its own
-    magnitude. Writing a large value down costs a rounding of its own, whatever the spread.
+    A constant reference is measured against its own magnitude.
     """
-    eps = torch.finfo(dtype).eps
-    roundings = _ROUNDINGS.get(dtype, 8.0)
     values = reference.detach().double()
     values = values[torch.isfinite(values)]
     spread = float(values.std(unbiased=False)) if values.numel() else 0.0
     if spread == 0.0 and values.numel():
         spread = float(values.abs().max())
     largest = float(values.abs().max()) if values.numel() else 0.0
+    return tolerance_of(spread, largest, dtype, depth)
+
+
+def tolerance_of(spread: float, largest: float, dtype: torch.dtype, depth: int) -> Tolerance:
+    """The same from the figures of the reference: its standard deviation, its largest value.
+
+    Errors of layers are independent, so they grow with the square root of the depth. They are
+    measured against the spread of the reference, not against 1: outputs of 1e-3 and of 1e3
+    deserve the same care. Writing a large value down costs a rounding of its own, whatever the
+    spread.
+    """
+    eps = torch.finfo(dtype).eps
+    roundings = _ROUNDINGS.get(dtype, 8.0)
     absolute = eps * (roundings * math.sqrt(1 + depth) * spread + _WRITTEN * largest)
     name = str(dtype).removeprefix("torch.")
     return Tolerance(

@@ -48,6 +48,12 @@ def run(
         RunLevel | None,
         typer.Option(help="How thorough the checks are; without it as far as memory goes."),
     ] = None,
+    update_baselines: Annotated[
+        bool,
+        typer.Option(
+            "--update-baselines", help="Write down the outputs that later runs compare with."
+        ),
+    ] = False,
     keyword: Annotated[
         str | None, typer.Option("-k", metavar="EXPR", help="Only tests that match, as in pytest.")
     ] = None,
@@ -178,6 +184,7 @@ def run(
         engine=engine.value,
         address=address,
         level=level.value if level else None,
+        update_baselines=update_baselines,
     )
     _check_paths(request, go_on)
     if address and engine is not RunEngine.RAY:

@@ -28,7 +28,7 @@ _STAGED = frozenset({"efficientnet", "timm_wrapper", "timm_backbone", "mobilenet
 def chosen_checks(
     subfamily: str | None, model_type: str | None, auto_class: str, *, known: bool, gguf: bool
 ) -> frozenset[str]:
-    """Names of the optional checks: files, saving, layers, attention, gradients, cache.
+    """Names of the optional checks: files, saving, layers, attention, gradients, memory, cache.
 
     `known` is False where nothing is known of the architecture. Weights that come out of a
     `gguf` file can't be saved again, and its tokenizer takes long to read a second time.
@@ -38,7 +38,7 @@ def chosen_checks(
         return frozenset(files)
     if subfamily == Subfamily.TEXT_TO_SPEECH:
         return frozenset(files - {"saving"})
-    chosen = {*files, "gradients"}
+    chosen = {*files, "gradients", "memory"}
     joint = subfamily == Subfamily.IMAGE_TEXT_ENCODER
     if not joint and model_type not in _STAGED:
         chosen.add("layers")

@@ -43,6 +43,7 @@ class RunRequest:
     engine: str = "local"
     address: str | None = None
     level: str | None = None
+    update_baselines: bool = False
 
     def environment(self, given: Mapping[str, str] | None = None) -> dict[str, str]:
         """The environment of the worker: `given` (this process's) and what the options say."""
@@ -54,6 +55,8 @@ class RunRequest:
             environment["RPGEN_WEIGHTS"] = self.weights
         if self.level:
             environment["RPGEN_LEVEL"] = self.level
+        if self.update_baselines:
+            environment["RPGEN_BASELINES"] = "update"
         if self.memory_budget is not None:
             environment["RPGEN_MEMORY_BUDGET"] = f"{self.memory_budget:g}"
         if self.device_budget is not None:
@@ -82,6 +85,7 @@ class RunRequest:
             "engine": self.engine,
             "address": self.address,
             "level": self.level,
+            "update_baselines": self.update_baselines,
         }
 
     @classmethod

@@ -43,6 +43,7 @@ class TestClip(unittest.TestCase):
             constructor=CHECKPOINT.load_model,
             hardware_preferences=HARDWARE_PREFERENCES,
         )
+        cls.scale = checks.scale_for(cls.model)
 
     @classmethod
     def tearDownClass(cls):
@@ -96,6 +97,11 @@ class TestClip(unittest.TestCase):
         checks.assert_leaves_torch_alone(self.forward, inputs, since=self.switches)
         checks.assert_keeps_no_memory(self.forward, inputs)
 
+    def test_outputs_are_those_of_the_baseline(self):
+        """Within rounding; `rpgen run --update-baselines` writes one."""
+        inputs = self.example()
+        checks.assert_as_in_baseline(self.model, CHECKPOINT, inputs, __file__)
+
     def test_a_fresh_copy_on_the_cpu_agrees(self):
         """A second load has the same weights and gives the same result."""
         checks.assert_agrees_with_fresh_copy(self.model, CHECKPOINT, self.example())
@@ -123,4 +129,4 @@ def main():
 if __name__ == "__main__":
     sys.exit(main())
 
-# rpgen:signature dfc96df440a1d055
+# rpgen:signature 2a14f0b77ba25c07

@@ -90,6 +90,11 @@ class TestName(unittest.TestCase):
         checks.assert_leaves_torch_alone(self.forward, inputs, since=self.switches)
         checks.assert_keeps_no_memory(self.forward, inputs)
 
+    def test_outputs_are_those_of_the_baseline(self):
+        """Within rounding; `rpgen run --update-baselines` writes one."""
+        inputs = self.example()
+        checks.assert_as_in_baseline(self.model, CHECKPOINT, inputs, __file__)
+
     def test_a_fresh_copy_on_the_cpu_agrees(self):
         """A second load has the same weights and gives the same result."""
         checks.assert_agrees_with_fresh_copy(self.model, CHECKPOINT, self.example())
@@ -107,4 +112,4 @@ def main():
 if __name__ == "__main__":
     sys.exit(main())
 
-# rpgen:signature 25cbb5c24257ce19
+# rpgen:signature 0a7cf92bdd7b50ce

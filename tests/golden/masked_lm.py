@@ -138,6 +138,17 @@ class TestName(unittest.TestCase):
         checks.assert_leaves_torch_alone(self.forward, inputs, since=self.switches)
         checks.assert_keeps_no_memory(self.forward, inputs)
 
+    def test_memory_is_about_what_was_predicted(self):
+        """The weights as their files say, a run not many times what is reserved."""
+        checks.assert_memory_as_predicted(
+            self.model, CHECKPOINT, self.example(), FAMILY
+        )
+
+    def test_outputs_are_those_of_the_baseline(self):
+        """Within rounding; `rpgen run --update-baselines` writes one."""
+        inputs = self.encode(SENTENCES)
+        checks.assert_as_in_baseline(self.model, CHECKPOINT, inputs, __file__)
+
     def test_a_fresh_copy_on_the_cpu_agrees(self):
         """A second load has the same weights and gives the same result."""
         checks.assert_agrees_with_fresh_copy(self.model, CHECKPOINT, self.example())
@@ -169,4 +180,4 @@ def main():
 if __name__ == "__main__":
     sys.exit(main())
 
-# rpgen:signature d83a322afec5f699
+# rpgen:signature e82fd39e32a23518

@@ -48,10 +48,11 @@ class TestName(unittest.TestCase):
             CHECKPOINT.name,
             constructor=CHECKPOINT.load_feature_extractor,
         )
-        rate = cls.feature_extractor.sampling_rate
+        cls.rate = cls.feature_extractor.sampling_rate
         seconds = SECONDS * cls.scale.stretch
         cls.sounds = [
-            example_sound(seconds, rate, seed=seed) for seed in range(cls.scale.batch)
+            example_sound(seconds, cls.rate, seed=seed)
+            for seed in range(cls.scale.batch)
         ]
 
     @classmethod
@@ -132,6 +133,17 @@ class TestName(unittest.TestCase):
         checks.assert_leaves_torch_alone(self.forward, inputs, since=self.switches)
         checks.assert_keeps_no_memory(self.forward, inputs)
 
+    def test_memory_is_about_what_was_predicted(self):
+        """The weights as their files say, a run not many times what is reserved."""
+        checks.assert_memory_as_predicted(
+            self.model, CHECKPOINT, self.example(), FAMILY
+        )
+
+    def test_outputs_are_those_of_the_baseline(self):
+        """Within rounding; `rpgen run --update-baselines` writes one."""
+        inputs = self.encode([example_sound(SECONDS, self.rate)])
+        checks.assert_as_in_baseline(self.model, CHECKPOINT, inputs, __file__)
+
     def test_a_fresh_copy_on_the_cpu_agrees(self):
         """A second load has the same weights and gives the same result."""
         checks.assert_agrees_with_fresh_copy(self.model, CHECKPOINT, self.example())
@@ -163,4 +175,4 @@ def main():
 if __name__ == "__main__":
     sys.exit(main())
 
-# rpgen:signature 7a4f972353bedd25
+# rpgen:signature 20f20f425e7e5905
