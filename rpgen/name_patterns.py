@@ -29,7 +29,7 @@ USES: dict[str, Word] = {
     **_words(
         *(_S.VISION_LANGUAGE, "image-text-to-text"),
         "vl vlm vision visual omni multimodal visionlanguage imagetext ocr vlchat videochat mllm",
-        "lvlm vla gui screenshot chartqa textvqa",
+        "lvlm vla gui screenshot chartqa textvqa videollm videochatgpt videollava",
     ),
     **_words(_S.VISION_LANGUAGE, "image-to-text", "captioning captioner caption captions"),
     **_words(_S.VISION_LANGUAGE, "visual-question-answering", "vqa okvqa nlvr2 gqa"),
@@ -53,7 +53,7 @@ USES: dict[str, Word] = {
         "hatespeech offensive irony cola mrpc qqp guard sst2 sst imdb goemotions topic topics",
         "intent stance sarcasm politics bias clickbait formality jailbreak promptinjection",
         "languagedetection fakenews financialnews fallacy gibberish reviews aicontent moderation",
-        "polarity absa tweet tweets seqcls reward rm",
+        "polarity absa tweet tweets seqcls reward rm prm offense",
     ),
     **_words(_F.EMBEDDING, "zero-shot-classification", "mnli nli xnli anli zeroshot snli"),
     **_words(_F.EMBEDDING, "question-answering", "squad squad2 squadv2 qa xquad triviaqa hotpotqa"),
@@ -102,7 +102,7 @@ USES: dict[str, Word] = {
         "leaf disease waste trash garbage accident fire weather satellite mineral rock pokemon",
         "fashion clothing shoes painting art anime signlanguage handwriting digit",
         "imageclassification expression fer fer2013 street scene galaxy histopathology pathology",
-        "dermatology tagger deepfake gesture emotion",
+        "dermatology tagger deepfake gesture emotion visiontransformer",
     ),
     **_words(_F.VISION, "keypoint-detection", "pose keypoint keypoints landmark landmarks gaze"),
     **_words(_F.VISION, "image-to-image", "superresolution denoising deblur upscale"),
@@ -114,7 +114,7 @@ USES: dict[str, Word] = {
     **_words(
         *(_S.SPEECH_RECOGNITION, "automatic-speech-recognition"),
         "asr ctc stt 960h 100h librispeech transcribe transcription speechrecognition speechtotext",
-        "commonvoice ls960 rnnt tdt fleurs audiototext phoneme",
+        "commonvoice ls960 rnnt tdt fleurs audiototext phoneme forcedaligner",
     ),
     **_words(
         *(_S.TEXT_TO_SPEECH, "text-to-speech"), "tts vocoder parler texttospeech ljspeech vctk"
@@ -159,6 +159,9 @@ USES |= {word: meanings[0] for word, meanings in SHARED.items() if word not in U
 SEES = frozenset({"vision", "visual", "omni"})
 """Words that a model of images alone may carry as well."""
 
+SOUNDS = frozenset({"audio", "speech", "voice", "asr", "tts", "music"})
+"""Words of sound: with them an architecture of images looks at pictures of sounds."""
+
 TALKS = frozenset({"chat", "instruct", "llm", "instruction"})
 """Words of models that answer in text: after the name of an image encoder, both are in it."""
 
@@ -172,7 +175,8 @@ TURNING = frozenset(
         *("sentence", "embedding", "embeddings", "embed", "simcse", "sts", "stsb", "sbert"),
         *("reranker", "rerank", "audio", "tts", "asr", "retriever", "paraphrase", "guard"),
         *("bge", "e5", "gte", "speech", "transcribe", "voice", "crossencoder", "ranker"),
-        *("sentiment", "toxic", "classifier", "classification", "reward", "rm", "seqcls"),
+        *("sentiment", "toxic", "classifier", "classification", "reward", "rm", "prm", "seqcls"),
+        *("music", "forcedaligner", "videollm", "videochatgpt"),
         *("summarization", "translation", "summarizer", "seq2seq"),
         *NLI,
     }

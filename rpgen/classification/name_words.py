@@ -38,8 +38,13 @@ def uses_in(
             found += read(text)
         start += length or 1
     known = set(words)
-    hidden = [one for one in humps(name) if one in USES and one not in known and len(one) > 2]
+    hidden = [one for one in humps(name) if _hidden(one) and one not in known]
     return [*found, *(use for one in hidden for use in read(one))]
+
+
+def _hidden(hump: str) -> bool:
+    """Whether a part of a word counts: short ones only where they tell much, as in `HawkVL`."""
+    return hump in USES and (len(hump) > 2 or hump in TURNING)
 
 
 def _run(words: tuple[str, ...], start: int, length: int) -> str:
@@ -55,8 +60,10 @@ def read(text: str) -> list[Use]:
 
 def by_votes(uses: Sequence[Use]) -> Use | None:
     """What the words say together: those of one meaning first, by family in `ORDER`; a word
-    that fits several families only where no other decides."""
+    that fits several families only where no other decides, and `omni` not beside sound."""
     single = [one for one in uses if one.text not in SHARED]
+    if any(split(one.word.says)[0] is Family.AUDIO for one in single):
+        single = [one for one in single if one.text != "omni"]
     families = [split(one.word.says)[0] for one in single]
     for family in ORDER:
         if family in families:

@@ -20,7 +20,7 @@ from rpgen.classification.name_words import Use, by_votes, read, uses_in
 from rpgen.families import Family, Finding, Subfamily
 from rpgen.heads import HEADS, split
 from rpgen.model_database import Architecture, ModelDatabase
-from rpgen.name_patterns import LEADING, NLI, SEES, SHARED, TALKS, USES, Word
+from rpgen.name_patterns import LEADING, NLI, SEES, SHARED, SOUNDS, TALKS, USES, Word
 
 MAX_RUN = 6  # words that the name of an architecture may consist of
 LENGTHENED = 0.6  # how sure a root inside a longer word is
@@ -203,6 +203,8 @@ def _turns(known: Known, use: Use, texts: bool) -> bool:
     if use.text in SHARED and family is not Family.EMBEDDING:
         return False  # `classification` alone is no reason to take a bert for anything else
     if known.family is Family.VISION:  # a vision transformer says only that it sees
+        if use.text in SOUNDS:
+            return family is Family.AUDIO
         return family is Family.MULTIMODAL and use.turns and use.text not in SEES
     if known.family not in TEXT_FAMILIES:
         return False
@@ -223,13 +225,14 @@ def _without_architecture(
 ) -> Clue:
     """No architecture in the name: telling words, the organisation, other words, a size."""
     uses = uses_in(name, words)
-    telling = by_votes([one for one in uses if one.turns and one.text not in SHARED])
+    telling = _telling(uses)
     if telling is None and maker is not None:
         reason = "its organisation makes this kind of model"
         says = maker.subfamily or maker.family
         word = Word(says, maker.task) if says else None
         return _with_type(None, word, 0.5, 0.5, reason, database)
-    use = telling or by_votes(uses)
+    of_maker = name.rpartition("/")[0]
+    use = telling or _telling(uses_in(of_maker, tokens(of_maker))) or by_votes(uses)
     if use is not None:
         brand = next((found for one in uses if (found := index.inside(one.text))), None)
         return _with_type(brand, use.word, 0.5, 0.5, f"the name holds {use.text}", database)
@@ -241,6 +244,10 @@ def _without_architecture(
         return clue("name", Subfamily.CAUSAL_LM, 0.3, reason, task="text-generation")
     told = "-".join(words) or "no letters"
     return clue("name", None, 0.0, f"the name ({told}) holds nothing known")
+
+
+def _telling(uses: Sequence[Use]) -> Use | None:
+    return by_votes([one for one in uses if one.turns and one.text not in SHARED])
 
 
 def _by_makers_name(name: str, index: NameIndex) -> Match | None:
