@@ -45,7 +45,7 @@ def require(target: Target, preferences: Preferences) -> None:
         reason, remedy = told.reason or "hw_compatibility says that it is not compatible", None
     else:
         evidence = backend_of(target).probe(target)
-        if evidence.available or evidence.software:
+        if evidence.available:  # what a processor imitates is so only where that was asked for
             return
         reason, remedy = evidence.reason, evidence.remedy
     words = f"{target} was asked for: {reason}" + (f" ({remedy})" if remedy else "")
