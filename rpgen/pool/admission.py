@@ -56,9 +56,9 @@ class Admission:
         return weigh(lambda free: self._place(needs, preferences, free, {}), figures).placement
 
     def foretell(self, needs: Needs, preferences: Preferences) -> Expected:
-        """Where it would go, and what it would take, with everything idle out of its way."""
+        """Where it would go, and what it would take, with everything else out of its way."""
         figures = self._figures(frozenset())
-        placement = self._place(needs, preferences, figures.emptied, {})
+        placement = self._place(needs, preferences, figures.deserted, {})
         return Expected(placement.device, *bytes_of(needs, placement))
 
     def admit(
@@ -164,13 +164,14 @@ class Admission:
             for where in set(domain.values())
         }
         own = {d: self._of_its_own(d) for d, where in domain.items() if d != where}
-        idle = {
-            where: sum(c.size for c in found if c.domain == where and not c.busy) / MB
-            for where in set(domain.values())
-        }
+        taken: dict[bool, dict[str, float]] = {False: {}, True: {}}
+        for each in found:
+            sizes = taken[each.busy]
+            sizes[each.domain] = sizes.get(each.domain, 0.0) + each.size / MB
         return Figures(
             free={d: _least(free_mb[where], own.get(d)) for d, where in domain.items()},
-            idle={device: idle[where] for device, where in domain.items()},
+            idle={device: taken[False].get(where, 0.0) for device, where in domain.items()},
+            busy={device: taken[True].get(where, 0.0) for device, where in domain.items()},
             domain=domain,
         )
 

@@ -21,10 +21,12 @@ MB = 2**20
 
 @dataclass(frozen=True)
 class Figures:
-    """Free and idle MB per device, and the memory each device computes in."""
+    """MB per device that are free, that idle things take, and busy ones; and the memory each
+    device computes in."""
 
     free: Mapping[str, float | None]
     idle: Mapping[str, float]
+    busy: Mapping[str, float]
     domain: Mapping[str, str]
 
     @property
@@ -33,6 +35,14 @@ class Figures:
         return {
             device: None if mb is None else mb + self.idle.get(device, 0.0)
             for device, mb in self.free.items()
+        }
+
+    @property
+    def deserted(self) -> dict[str, float | None]:
+        """What would be free without anything of ours."""
+        return {
+            device: None if mb is None else mb + self.busy.get(device, 0.0)
+            for device, mb in self.emptied.items()
         }
 
     def without(self, gone: Iterable[Candidate]) -> dict[str, float | None]:

@@ -197,6 +197,30 @@ def test_sizes_are_asked_for_only_when_something_has_to_go(
     assert set(pool.models) == {"e:a", "e:d"}
 
 
+def test_what_is_in_use_now_does_not_hide_what_will_fit_later(
+    make_world: Any, make_source: Any
+) -> None:
+    """A file that holds a large model asks for a second one: `c` will fit once it has ended."""
+    world = make_world(host_mb=400.0)
+    sizes = {"a": 50.0, "b": 30.0, "c": 150.0, "busy": 200.0, "d": 60.0}
+    sources = {name: make_source(world, name, mb=mb) for name, mb in sizes.items()}
+    pool = world.pool()
+    pool.disable_low_memory_mode()
+
+    def tell(key: str) -> Coming:
+        name = key.partition(":")[2]
+        return Coming("e", name, sources[name].load_model)
+
+    for name in "ab":
+        pool.get_model("e", name, sources[name].load_model)
+    with pool.lease("e", "busy", sources["busy"].load_model):
+        world.taken["cpu"] += 100.0  # so that little is free
+        pool.expect(["e:d", "e:c", "e:b", "e:a"], tell)
+        pool.get_model("e", "d", sources["d"].load_model)
+        world.taken["cpu"] -= 100.0
+    assert pool._future._known["e:c"] is not None
+
+
 def test_a_size_that_cannot_be_told_is_no_obstacle(make_world: Any, make_source: Any) -> None:
     world = make_world(host_mb=300.0)
     pool = world.pool()
