@@ -44,7 +44,8 @@ USES: dict[str, Word] = {
         *(_S.SENTENCE_TRANSFORMER, "sentence-similarity"),
         "sentence embedding embeddings embed sbert simcse retriever retrieval sts stsb contriever",
         "labse minilm paraphrase bge e5 gte similarity msmarco encoder biencoder semanticsearch",
-        "vectors sentencetransformer sentencetransformers allnli matryoshka sparse encoding dense",
+        "vectors embd sentencetransformer sentencetransformers allnli matryoshka sparse encoding",
+        "dense",
     ),
     **_words(_F.EMBEDDING, "text-ranking", "reranker rerank crossencoder ranker reranking"),
     **_words(
@@ -172,7 +173,7 @@ TURNING = frozenset(
     {
         *("vl", "vlm", "vision", "visual", "omni", "captioning", "captioner", "vqa", "docvqa"),
         *("multimodal", "visionlanguage", "vla", "mllm", "ocr", "nlvr2", "lvlm"),
-        *("sentence", "embedding", "embeddings", "embed", "simcse", "sts", "stsb", "sbert"),
+        *("sentence", "embedding", "embeddings", "embed", "embd", "simcse", "sts", "stsb", "sbert"),
         *("reranker", "rerank", "audio", "tts", "asr", "retriever", "paraphrase", "guard"),
         *("bge", "e5", "gte", "speech", "transcribe", "voice", "crossencoder", "ranker"),
         *("sentiment", "toxic", "classifier", "classification", "reward", "rm", "prm", "seqcls"),
