@@ -68,7 +68,9 @@ def run(
     cleanup_age: Annotated[
         float,
         typer.Option(
-            min=0, metavar="MINUTES", help="After each file, free what was idle for that long."
+            min=0,
+            metavar="MINUTES",
+            help="After each file, free what was idle for that long and no later file needs.",
         ),
     ] = 0.5,
     isolate: Annotated[
