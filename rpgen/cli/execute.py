@@ -25,12 +25,12 @@ class Watching:
 def run_anew(request: "RunRequest", watching: Watching) -> "tuple[RunResult, RunFolder]":
     from rpgen.run.engines import ENGINES
     from rpgen.run.file_facts import read_facts
-    from rpgen.run.schedule import find_targets
+    from rpgen.run.schedule import find_targets, on_devices
     from rpgen.run.selection import choose_jobs
     from rpgen.run.state import new_run
     from rpgen.run.supervisor import Supervisor
 
-    targets = find_targets(request.paths, Path.cwd())
+    targets = on_devices(find_targets(request.paths, Path.cwd()), request.devices)
     folder, warning = new_run()
     if warning:
         watching.warn(warning)

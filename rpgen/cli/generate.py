@@ -14,6 +14,8 @@ from rpgen.families import Family
 if TYPE_CHECKING:
     from rpgen.generate.generate import Generator, Outcome
     from rpgen.generate.plan import Wishes
+    from rpgen.hardware.types import HardwareSnapshot
+    from rpgen.placement.targets import Target
 
 
 class Weights(StrEnum):
@@ -180,12 +182,15 @@ def _generate_all(
 
 def _device(text: str) -> str:
     """A device as placement spells it. Raises UsageError for one it doesn't know."""
-    wanted = text.strip().lower()
-    if wanted == "auto":
-        return wanted
     from rpgen.placement.preferences import parse
+    from rpgen.placement.targets import parse_target
 
-    return str(parse({"device": wanted}).device)
+    wanted = text.strip()
+    target = parse_target(wanted) or parse_target(wanted.lower())
+    if target is not None:
+        return str(target)
+    device = parse({"device": wanted.lower()}).device
+    return "auto" if device is None else str(device)
 
 
 def _warn_of_absent_device(device: str, hw_cache: Path | None, host: str | None) -> None:
@@ -195,17 +200,31 @@ def _warn_of_absent_device(device: str, hw_cache: Path | None, host: str | None)
     from rpgen.hardware.cache import snapshot
     from rpgen.placement.preferences import parse
 
-    machine = snapshot(hw_cache, host=host, warn=warn)
-    wanted = parse({"device": device}).device
+    asked = parse({"device": device})
+    wanted, where = asked.device, f"on {host}" if host else "here"
     if wanted is None:
         return
+    machine = snapshot(hw_cache, host=host, warn=warn)
+    if asked.target is not None:
+        _warn_of_absent_backend(asked.target, machine, where)
+        return
     report = machine.report(wanted.backend)
-    where = f"on {host}" if host else "here"
     if not report.available:
         remedy = f" ({report.remedy})" if report.remedy else ""
         warn(f"{device} can't be used {where}, tests fall back: {report.reason}{remedy}")
     elif wanted.index is not None and wanted.index >= len(report.devices):
         warn(f"there is no {device} {where}, tests fall back: {len(report.devices)} device(s)")
+
+
+def _warn_of_absent_backend(target: "Target", machine: "HardwareSnapshot", where: str) -> None:
+    from rpgen.hardware.types import Backend, State
+
+    if target.backend not in list(Backend):
+        return
+    report = machine.report(Backend(target.backend))
+    if report.state not in (State.AVAILABLE, State.SOFTWARE):
+        remedy = f" ({report.remedy})" if report.remedy else ""
+        warn(f"{target} can't be used {where}, tests are skipped: {report.reason}{remedy}")
 
 
 def _forget_host(hw_cache: Path | None) -> None:

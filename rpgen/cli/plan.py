@@ -31,6 +31,7 @@ def show_plan(
     from rpgen.run.selection import choose_jobs, seconds_last_time
     from rpgen.run.share import other_machine, resources_of, shares, this_machine
 
+    request = _planned(request)
     os.environ.update(request.environment())  # what the worker would see
     jobs = choose_jobs(request, find_targets(request.paths, Path.cwd()))
     here = host is None or host == host_identity().name
@@ -59,6 +60,21 @@ def show_plan(
     for line in _remarks(plan):
         console.print(line, markup=False, soft_wrap=True)
     return 0
+
+
+def _planned(request: "RunRequest") -> "RunRequest":
+    """For a backend of its own the plan is that of the torch models, which lie on the CPU."""
+    from dataclasses import replace
+
+    from rpgen.errors import UsageError
+    from rpgen.placement.targets import parse_target
+
+    if len(request.devices) > 1:
+        raise UsageError("--plan is for one device: name one of them")
+    target = parse_target(request.device or "")
+    if target is None or target.eager_torch:
+        return request
+    return replace(request, device="cpu")
 
 
 def _table(plan: "Plan") -> "Table":

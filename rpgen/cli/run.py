@@ -39,8 +39,15 @@ def run(
     ] = None,
     device: Annotated[
         str | None,
-        typer.Option(help="Device for every model: auto, cpu, cuda, cuda:1, rocm, mps, xpu, ..."),
+        typer.Option(
+            help="Device for every model: auto, cpu, cuda:1, openvino:GPU, onnxruntime, webgpu,"
+            " ...; several, as in cpu,openvino: every file on each."
+        ),
     ] = None,
+    require_device: Annotated[
+        bool,
+        typer.Option("--require-device", help="A device that can't be had fails, not skips."),
+    ] = False,
     weights: Annotated[
         RunWeights | None, typer.Option(help="Weights for every model, whatever the file says.")
     ] = None,
@@ -168,6 +175,7 @@ def run(
     request = RunRequest(
         paths=tuple(paths or ()),
         device=_known_device(device),
+        require_device=require_device,
         weights=weights.value if weights else None,
         keyword=keyword,
         maxfail=1 if exit_first else maxfail,
@@ -234,12 +242,14 @@ def _size(text: str | None) -> float | None:
 
 def _known_device(device: str | None) -> str | None:
     """A device by the names that people write, or `UsageError`."""
-    import re
-
     from rpgen.errors import UsageError
-    from rpgen.hardware.types import Backend
+    from rpgen.placement.targets import RUNTIMES, TORCH, parse_target, split_names
 
-    known = ("auto", *Backend)
-    if device is None or re.sub(r":\d+$", "", device) in known:
-        return device
-    raise UsageError(f"unknown device {device!r}: choose one of {', '.join(known)}, or cuda:1")
+    for name in split_names(device) if device is not None else ():
+        if name not in ("auto", "tpu") and parse_target(name) is None:
+            known = ", ".join(("auto", *TORCH, *RUNTIMES, "qualcomm"))
+            raise UsageError(
+                f"unknown device {name!r}: choose one of {known}, with a device of its own as in"
+                " cuda:1 or openvino:GPU, or cpu+compile"
+            )
+    return device

@@ -42,6 +42,21 @@ class Target:
         return self.backend in TORCH and not self.compiled
 
 
+def split_names(text: str) -> tuple[str, ...]:
+    """The devices of a list: commas stand between them, and inside of OpenVINO's lists.
+
+    >>> split_names("cpu,openvino:HETERO:GPU,CPU,wasm")
+    ('cpu', 'openvino:HETERO:GPU,CPU', 'wasm')
+    """
+    names: list[str] = []
+    for piece in text.split(","):
+        if names and piece[:1].isupper() and ":" in names[-1]:
+            names[-1] = f"{names[-1]},{piece}"
+        else:
+            names.append(piece.strip())
+    return tuple(dict.fromkeys(names))
+
+
 def parse_target(text: str) -> Target | None:
     """The target that a name means, None where it means none (`auto`, `tpu`, a typing error)."""
     plain = text.strip()

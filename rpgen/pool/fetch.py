@@ -11,6 +11,7 @@ from rpgen.pool.future import Coming, Expected
 from rpgen.pool.keys import OptionsMemory, Wishes, environment_reader
 from rpgen.pool.moving import Mover
 from rpgen.pool.obtain import Obtain
+from rpgen.pool.on_target import require
 from rpgen.pool.reading import Reader
 from rpgen.pool.table import Table
 from rpgen.pool.wanted import Wanted
@@ -66,6 +67,8 @@ class Fetch:
             with self._lock:
                 self._table.counters.misses += 1
             return None
+        if got is None and wanted.preferences.target is not None:
+            require(wanted.preferences.target, wanted.preferences)
         got = got or self._obtain.model(wanted, request)
         try:
             self._mover.bring_home(got.entry)

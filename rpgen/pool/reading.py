@@ -14,7 +14,7 @@ from rpgen.placement.precision import installed
 from rpgen.placement.preferences import QUANTISED, Preferences, merged, parse, parse_device
 from rpgen.pool.entry import Identity, Kind
 from rpgen.pool.keys import decoded, source_of
-from rpgen.pool.on_target import OnTarget, on_option, require
+from rpgen.pool.on_target import OnTarget, on_option
 from rpgen.pool.recall import Recall
 from rpgen.pool.wanted import Wanted
 
@@ -45,7 +45,6 @@ class Reader:
         preferences = self._preferences(hardware_preferences, decoded(environment))
         target = preferences.target
         if target is not None and constructor is not None:
-            require(target, preferences)
             constructor = OnTarget(constructor, target, model_name).load_model
         options = on_option(target, options)
         identity = Identity(Kind.MODEL, str(model_type), model_name, options=options)

@@ -4,7 +4,7 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from rpgen.report import words
+from rpgen.report import backends, words
 from rpgen.report.problems import Problem, once_a_cause, problems
 from rpgen.report.progress import STYLES
 from rpgen.run.results import BAD, FileResult, Outcome, RunResult
@@ -26,6 +26,7 @@ def show_result(result: RunResult, console: "Console", verbosity: int = 0) -> No
         if result.files:
             console.print()
             console.print(table(result, console.width))
+        _show_backends(result, console)
     _show_rest(result, console)
     if verbosity >= 0 and (levels := words.levels(result)):
         console.print(levels, style="dim", highlight=False, soft_wrap=True)
@@ -59,6 +60,31 @@ def table(result: RunResult, width: int) -> "Table":
             cell.plain = words.shortened(cell.plain, room)
         grid.add_row(*row)
     return grid
+
+
+def _show_backends(result: RunResult, console: "Console") -> None:
+    """Each file on each device, and what computed where torch did not."""
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    matrix = backends.by_device(result)
+    if matrix is not None:
+        grid = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
+        for heading in ("file", *matrix.devices):
+            grid.add_column(heading, overflow="fold")
+        for name, files in matrix.rows:
+            cells = (Text(backends.cell(file), _style(file)) for file in files)
+            grid.add_row(Text(words.printable(name)), *cells)
+        console.print(grid)
+    for file in result.files:
+        if sentence := backends.told(file):
+            said = Text(words.printable(f"{file.path}: {sentence}"), "dim")
+            console.print(said, soft_wrap=True)
+
+
+def _style(file: FileResult | None) -> str:
+    return STYLES[file.outcome] if file else "dim"
 
 
 def _rooms(wanted: Sequence[int], width: int) -> list[int]:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NotRequired, TypedDict
 
+from rpgen.report import backends
 from rpgen.report.files import write_text
 from rpgen.run.results import BAD, Attempt, FileResult, Outcome, RunResult, TestResult
 
@@ -72,6 +73,8 @@ class FileEntry(TypedDict):
     quarantined: bool
     left_behind: list[str]
     remarks: list[str]
+    asked: str | None
+    backend: dict[str, Any] | None
     tests: list[TestEntry]
 
 
@@ -149,6 +152,8 @@ def _file(file: FileResult) -> FileEntry:
         quarantined=file.quarantined,
         left_behind=list(file.left_behind),
         remarks=list(file.remarks),
+        asked=file.asked,
+        backend=backends.entry(file),
         tests=[_test(test) for test in file.tests],
     )
 

@@ -68,6 +68,8 @@ def _properties(file: FileResult) -> list[tuple[str, object]]:
         ("peak_mb", file.memory.peak_mb),
         ("leaked_mb", file.memory.leaked_mb),
         ("message", file.message),
+        ("asked", file.asked),
+        *((f"backend_{name}", value) for name, value in (file.backend or {}).items()),
     ]
     return [(name, value) for name, value in found if value is not None]
 
@@ -134,7 +136,8 @@ def _moment(seconds: float) -> str:
 def _names(test: TestResult, file: FileResult) -> tuple[str, str]:
     """As CI systems group them: the file and class with dots, and the test's own name."""
     *above, name = test.id.removeprefix(file.path).removeprefix("::").split("::")
-    dotted = file.path.removesuffix(".py").replace("/", ".").strip(".")
+    dotted = file.source.removesuffix(".py").replace("/", ".").strip(".")
+    dotted += file.path.removeprefix(file.source)
     return ".".join([dotted, *above]), name or file.path
 
 

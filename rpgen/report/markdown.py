@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePosixPath
 
-from rpgen.report import words
+from rpgen.report import backends, words
 from rpgen.report.problems import Problem, once_a_cause, problems
 from rpgen.run.results import BAD, FileResult, Outcome, RunResult
 
@@ -67,6 +67,7 @@ def _top(result: RunResult) -> Iterator[str]:
         yield f"> {_text(result.stopped)}\n\n"
     if result.files:
         yield from _table(result.files)
+    yield from _backends(result)
     for test in [test for file in result.files for test in file.flaky][:_SHOWN_FILES]:
         yield f"\n- flaky: <code>{_text(test.id)}</code> {words.attempts(test)}\n"
     for file in [file for file in result.files if words.remarks(file)][:_SHOWN_FILES]:
@@ -95,6 +96,23 @@ def _table(files: Sequence[FileResult]) -> Iterator[str]:
         yield f"| {' | '.join(cells)} |\n"
     if len(files) > _SHOWN_FILES:
         yield f"\nand {len(files) - _SHOWN_FILES} more files\n"
+
+
+def _backends(result: RunResult) -> Iterator[str]:
+    """Each file on each device, and what computed where torch did not."""
+    matrix = backends.by_device(result)
+    if matrix is not None:
+        yield f"\n| file | {' | '.join(map(_text, matrix.devices))} |\n"
+        yield f"|---|{'---|' * len(matrix.devices)}\n"
+        for name, files in matrix.rows[:_SHOWN_FILES]:
+            cells = (
+                f"{_SYMBOLS[file.outcome]} {_text(backends.cell(file))}" if file else "-"
+                for file in files
+            )
+            yield f"| <code>{_text(name)}</code> | {' | '.join(cells)} |\n"
+    for file in result.files[:_SHOWN_FILES]:
+        if sentence := backends.told(file):
+            yield f"\n- <code>{_text(file.path)}</code>: {_text(sentence)}\n"
 
 
 def _problem(problem: Problem) -> str:
@@ -127,7 +145,7 @@ def annotations(result: RunResult, folder: Path, workspace: Path | None = None) 
     found = once_a_cause(problems(result))
     shown = found if len(found) <= ANNOTATIONS else found[: ANNOTATIONS - 1]
     for problem in shown:
-        place = {"file": _from_workspace(problem.file.path, folder, workspace)}
+        place = {"file": _from_workspace(problem.file.source, folder, workspace)}
         if problem.line is not None:
             place["line"] = str(problem.line)
         name = problem.test.id.removeprefix(problem.file.path).removeprefix("::")

@@ -52,6 +52,8 @@ class RunFile:
     `ran` has the last turn of each test that was run already, by an earlier worker: its id,
     round, attempt, and whether it went wrong.
 
+    `device` is what it runs on, where that is not the same for all files.
+
     `upcoming` has the pool's keys of the models that this file and the next ones will ask for,
     in order, as far as the files say so, `upcoming_files` for each key the first of these files.
     """
@@ -63,6 +65,7 @@ class RunFile:
     needs_models: bool = False
     upcoming: tuple[str, ...] = ()
     upcoming_files: Mapping[str, str] = field(default_factory=dict)
+    device: str | None = None
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from rpgen.placement.targets import parse_target
 from rpgen.run.file_facts import FileFacts, read_facts
 
 if TYPE_CHECKING:
@@ -25,7 +26,15 @@ def of_file(
     from rpgen.pool.future import Coming
 
     made = source(Checkpoint(**facts.checkpoint))
-    return Coming(str(facts.family), str(facts.model), made.load_model, facts.preferences)
+    wishes = where_torch_has_it(facts.preferences)
+    return Coming(str(facts.family), str(facts.model), made.load_model, wishes)
+
+
+def where_torch_has_it(preferences: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A model that a backend computes lies on the CPU: its size is all that is foreseen."""
+    target = parse_target(str(preferences.get("device") or ""))
+    plain = target is None or target.eager_torch
+    return preferences if plain else {**preferences, "device": "cpu"}
 
 
 def of_files(paths: Mapping[str, str]) -> "Tell":

@@ -31,8 +31,9 @@ class RunAsked(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class RunStarted(Event):
-    """`files` has a {path, model, family} per file, in the order of the run; `targets` what
-    `--resume` needs to go on with each: {path, name, folder, tests}."""
+    """`files` has a {path, model, family, asked} per file, in the order of the run (`asked` is
+    the device that was asked for); `targets` what `--resume` needs to go on with each: {path,
+    name, folder, tests, device}."""
 
     kind: ClassVar[str] = "run_started"
     run: str

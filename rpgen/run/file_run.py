@@ -1,6 +1,7 @@
 """One file's turn in the worker: what it does is written down, what it changed is put back."""
 
 import contextlib
+import os
 import sys
 import time
 from collections.abc import Sequence
@@ -17,6 +18,7 @@ from rpgen.run.journal import Journal
 from rpgen.run.outcomes import BAD, Outcome
 from rpgen.run.output import position, printed_since
 from rpgen.run.owner import FileOwner, loaded_pool
+from rpgen.run.request import PREFERENCES, REQUIRE, with_device
 from rpgen.run.rounds import Turn
 from rpgen.run.surroundings import ClassAttributes, Surroundings, forget_modules
 from rpgen.run.told import reset_told, told_by_checks
@@ -45,6 +47,7 @@ class FileRun:
         self._parents = frozenset(self._path.parents)
         self._settings = settings
         self._journal = journal
+        self._device = command.device
         self._owner = FileOwner(command.path)
         self._upcoming = command.upcoming, command.upcoming_files
         self._told: set[str] = set()
@@ -59,6 +62,10 @@ class FileRun:
     def start(self) -> None:
         self._began = time.perf_counter()
         self._journal.append(events.FileStarted(path=self.name, worker=self._settings.worker))
+        self._wished = os.environ.get(PREFERENCES)
+        if self._device is not None:
+            required = bool(os.environ.get(REQUIRE))
+            os.environ[PREFERENCES] = with_device(self._wished, self._device, required)
         self._surroundings = Surroundings.now()
         self._modules = dict(sys.modules)
         sys.path.insert(0, str(self._path.parent))  # as for `python FILE`: helpers beside it
@@ -212,6 +219,8 @@ class FileRun:
         modules = forget_modules(str(self._path), self._modules)
         self._modules.clear()
         left_behind = (*self._surroundings.restore(), *modules, *self._guard.file_ends())
+        if self._device is not None:
+            _set_environment(PREFERENCES, self._wished)
         pool = loaded_pool()
         peak = measure.read_memory(sampled=pool.monitor.peaks() if pool else None)
         peak_mb = measure.needed_mb(self._memory, peak, uses)
@@ -245,6 +254,12 @@ class FileRun:
         if limit is not None and leaked_mb is not None and leaked_mb > limit:
             message = f"it left {leaked_mb:.0f} MB behind on {device}, and may leave {limit:g} MB"
             self._trouble(self.name, Verdict(Outcome.FAILED, message))
+
+
+def _set_environment(name: str, value: str | None) -> None:
+    os.environ.pop(name, None)
+    if value is not None:
+        os.environ[name] = value
 
 
 def _pool_stats() -> dict[str, Any] | None:

@@ -110,6 +110,8 @@ class FileResult:
 
     `message` says what there is to say of the file as a whole; `uses` has the pool's account
     of each model that the file got. `level` is that of its checks, `remarks` what they told.
+    `asked` is the device that the run was asked to use; `backend` tells of the backend that
+    computed in torch's place: see `rpgen.backends.figures`.
     """
 
     path: str
@@ -128,9 +130,16 @@ class FileResult:
     quarantined: bool = False
     left_behind: tuple[str, ...] = ()
     uses: tuple[Mapping[str, Any], ...] = ()
+    asked: str | None = None
+    backend: Mapping[str, Any] | None = None
     level: str | None = None
     level_reason: str | None = None
     remarks: tuple[str, ...] = ()
+
+    @property
+    def source(self) -> str:
+        """The file itself: its `path` also says on which device, where it ran on several."""
+        return self.path.removesuffix(f" [{self.asked}]")
 
     @property
     def counts(self) -> Counter[Outcome]:

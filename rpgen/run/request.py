@@ -8,8 +8,10 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 from rpgen.errors import UsageError
+from rpgen.placement.targets import parse_target, split_names
 
 PREFERENCES = "TEST_HARDWARE_PREFERENCES"
+REQUIRE = "RPGEN_REQUIRE_DEVICE"
 DEFAULT_TIMEOUT = 1800.0
 DEFAULT_CLEANUP_AGE = 0.5
 
@@ -25,6 +27,7 @@ class RunRequest:
 
     paths: tuple[str, ...]
     device: str | None = None
+    require_device: bool = False
     weights: str | None = None
     keyword: str | None = None
     maxfail: int = 0
@@ -45,12 +48,19 @@ class RunRequest:
     level: str | None = None
     update_baselines: bool = False
 
+    @property
+    def devices(self) -> tuple[str, ...]:
+        """The devices that every file is to run on; none where each file decides."""
+        return split_names(self.device) if self.device else ()
+
     def environment(self, given: Mapping[str, str] | None = None) -> dict[str, str]:
         """The environment of the worker: `given` (this process's) and what the options say."""
         environment = dict(os.environ if given is None else given)
-        if self.device:
-            preferences = _preferences(environment.get(PREFERENCES))
-            environment[PREFERENCES] = json.dumps({**preferences, "device": self.device})
+        if len(self.devices) == 1:
+            wish = with_device(environment.get(PREFERENCES), self.devices[0], self.require_device)
+            environment[PREFERENCES] = wish
+        if self.require_device:
+            environment[REQUIRE] = "1"
         if self.weights:
             environment["RPGEN_WEIGHTS"] = self.weights
         if self.level:
@@ -67,6 +77,7 @@ class RunRequest:
         return {
             "paths": list(self.paths),
             "device": self.device,
+            "require_device": self.require_device,
             "weights": self.weights,
             "keyword": self.keyword,
             "maxfail": self.maxfail,
@@ -97,6 +108,15 @@ class RunRequest:
         given = {names.get(name, name): value for name, value in values.items()}
         chosen = {name: value for name, value in given.items() if name in known}
         return cls(**{**chosen, "paths": tuple(values["paths"])})
+
+
+def with_device(text: str | None, device: str, required: bool = False) -> str:
+    """The preferences of the environment with another device, for the environment."""
+    wish: dict[str, Any] = {"device": device}
+    target = parse_target(device)
+    if required and target is not None and target.eager_torch:
+        wish["force_device"] = True
+    return json.dumps({**_preferences(text), **wish})
 
 
 def _preferences(text: str | None) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """What came out of a run: a fold over its journal. Every report is made from these values."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -38,6 +38,7 @@ class _File:
     path: str
     model: str | None = None
     family: str | None = None
+    asked: str | None = None
     tests: dict[str, TestResult] = field(default_factory=dict)
     started: bool = False
     ended: bool = False
@@ -185,7 +186,7 @@ def _finish(file: _File) -> FileResult:
         outcome=worst(test.outcome for test in tests),
         duration_seconds=file.seconds,
         tests=tests,
-        device=_joined(file.uses, "device"),
+        device=_joined(_where(file.uses), "device"),
         dtype=_joined(file.uses, "dtype"),
         weights=_joined(file.uses, "weights"),
         load_seconds=file.load_seconds + _load_seconds(file.uses),
@@ -199,6 +200,8 @@ def _finish(file: _File) -> FileResult:
         quarantined=file.quarantine is not None,
         left_behind=file.end.left_behind if file.end else (),
         uses=file.uses,
+        asked=file.asked,
+        backend=next((use["backend"] for use in file.uses if use.get("backend")), None),
         level=file.told.level if file.told else None,
         level_reason=file.told.reason if file.told else None,
         remarks=file.told.remarks if file.told else (),
@@ -216,6 +219,13 @@ def _about(file: _File) -> str | None:
     if file.deselected:
         return f"none of its tests was selected ({file.deselected})"
     return "there is no test in it"
+
+
+def _where(uses: Iterable[Mapping[str, Any]]) -> Iterator[Mapping[str, Any]]:
+    """A model that a backend computes is there, wherever torch has its weights."""
+    for use in uses:
+        backend = use.get("backend")
+        yield {**use, "device": backend["target"]} if backend else use
 
 
 def _load_seconds(uses: Iterable[Mapping[str, Any]]) -> float:

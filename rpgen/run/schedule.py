@@ -1,8 +1,8 @@
 """Which files a run has, and in which order."""
 
 import os
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,13 +18,15 @@ class Target:
     """A file to run; `tests` are the parts after `path::`, empty for the whole file.
 
     `name` is how reports call the file: relative to the folder of the run where it lies
-    inside, absolute elsewhere. `folder` is the one asked for, or that of the file.
+    inside, absolute elsewhere. `folder` is the one asked for, or that of the file. `device` is
+    set where a file runs on several: its name says which.
     """
 
     path: Path
     name: str
     folder: Path
     tests: tuple[str, ...] = ()
+    device: str | None = None
 
     def to_dict(self) -> dict[str, Any]:
         return {
@@ -32,12 +34,14 @@ class Target:
             "name": self.name,
             "folder": str(self.folder),
             "tests": list(self.tests),
+            "device": self.device,
         }
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> "Target":
         path, folder = Path(values["path"]), Path(values["folder"])
-        return cls(path, values["name"], folder, tuple(values["tests"]))
+        tests = tuple(values["tests"])
+        return cls(path, values["name"], folder, tests, values.get("device"))
 
 
 @dataclass(frozen=True)
@@ -57,7 +61,19 @@ class Job:
             self.target.name,
             self.target.tests,
             needs_models=self.facts.needs_models,
+            device=self.target.device,
         )
+
+
+def on_devices(targets: Iterable[Target], devices: Sequence[str]) -> tuple[Target, ...]:
+    """Each file once for each of several devices; as they are for one device or none."""
+    if len(devices) < 2:
+        return tuple(targets)
+    return tuple(
+        replace(target, name=f"{target.name} [{device}]", device=device)
+        for target in targets
+        for device in devices
+    )
 
 
 def read_jobs(targets: Iterable[Target]) -> tuple[Job, ...]:

@@ -165,7 +165,13 @@ class Supervisor:
         jobs = self._jobs()
         self._plan(jobs, [job.task() for job in jobs])
         files = [
-            {"path": job.name, "model": job.facts.model, "family": job.facts.family} for job in jobs
+            {
+                "path": job.name,
+                "model": job.facts.model,
+                "family": job.facts.family,
+                "asked": job.target.device or self._request.device,
+            }
+            for job in jobs
         ]
         self._write(
             events.RunStarted(

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from rpgen.report import words
+from rpgen.report import backends, words
 from rpgen.report.html.chart import Chart, Lane, charts, lanes, time_ticks
 from rpgen.report.html.render import render
 from rpgen.report.problems import Problem, once_a_cause, problems
@@ -195,6 +195,8 @@ def _notes(file: FileResult) -> Iterator[str]:
         yield file.message
     if file.level:
         yield f"checks at the {file.level} level, {file.level_reason}"
+    if sentence := backends.told(file):
+        yield sentence
     yield from file.remarks
     if file.left_behind:
         yield f"left behind: {'; '.join(file.left_behind)}"
@@ -234,7 +236,7 @@ def _by_model(files: Sequence[FileView]) -> tuple[list[str], list[tuple[str, lis
     """Devices, and for each model a cell per device."""
     groups: dict[str, dict[str, list[FileView]]] = defaultdict(lambda: defaultdict(list))
     for view in files:
-        device = view.file.device or "no device"
+        device = view.file.asked or view.file.device or "no device"
         groups[view.file.model or NO_MODEL][device].append(view)
     devices = sorted({device for row in groups.values() for device in row})
     rows = [
@@ -256,6 +258,8 @@ def _cell(views: Sequence[FileView]) -> Cell:
         )
     )
     text = f"{passed}/{len(tests)}" + (f", {means}" if means else "")
+    if len(views) == 1 and (views[0].file.backend or backends.asked_target(views[0].file)):
+        text = backends.cell(views[0].file)
     return Cell(max(outcomes, key=list(Outcome).index), text, tuple(views))
 
 

@@ -1,0 +1,113 @@
+"""What is told of backends: who computed, how far from torch, and each file on each device.
+
+What was measured stands in the place of what the guide's tables expect.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from rpgen.families import Family
+from rpgen.hardware.types import Backend
+from rpgen.placement.matrix import GUIDE
+from rpgen.placement.targets import Target, parse_target
+from rpgen.report import words
+from rpgen.run.results import FileResult, Outcome, RunResult
+
+
+@dataclass(frozen=True)
+class DeviceMatrix:
+    """Files by device: `rows` have a cell for each of `devices`, None where it did not run."""
+
+    devices: tuple[str, ...]
+    rows: tuple[tuple[str, tuple[FileResult | None, ...]], ...]
+
+
+def by_device(result: RunResult) -> DeviceMatrix | None:
+    """None where each file ran on one device only."""
+    found: dict[str, dict[str, FileResult]] = {}
+    for file in result.files:
+        if file.asked and file.source != file.path:
+            found.setdefault(file.source, {})[file.asked] = file
+    if not found:
+        return None
+    devices = tuple(dict.fromkeys(device for row in found.values() for device in row))
+    rows = ((name, tuple(map(row.get, devices))) for name, row in found.items())
+    return DeviceMatrix(devices, tuple(rows))
+
+
+def cell(file: FileResult | None) -> str:
+    """ "10/17, 1.5e-06 off, 12 ms a run": what came out on one device."""
+    if file is None:
+        return "not run"
+    parts = [f"{file.counts[Outcome.PASSED]}/{len(file.tests)}"]
+    if file.backend:
+        parts += [part for part in (_off(file.backend), _run(file.backend)) if part]
+    elif expected := expectation(file):
+        parts.append(f"expected: {expected}")
+    return ", ".join(parts)
+
+
+def told(file: FileResult) -> str | None:
+    """One sentence on the backend that computed; None where torch itself did."""
+    backend = file.backend
+    if backend is None:
+        expected = expectation(file)
+        return f"not measured; the guide's tables expect: {expected}" if expected else None
+    return "; ".join(_sentences(backend))
+
+
+def _sentences(backend: Mapping[str, Any]) -> Iterator[str]:
+    imitated = " in software" if backend.get("software") else ""
+    yield f"computed by {backend['computed_by']} on {backend['device']}{imitated}"
+    counted = ", ".join(f"{count} on {where}" for where, count in backend["nodes"].items())
+    yield f"{backend['precision']}" + (f", nodes: {counted}" if counted else "")
+    if (off := _off(backend)) is not None:
+        yield f"{off} torch's result in {backend['difference_in']} ({backend['compared']} sizes)"
+    prepared = words.seconds(backend["prepare_seconds"])
+    yield f"prepared {backend['preparations']} times in {prepared}"
+    if run := _run(backend):
+        yield f"{backend['runs']} runs, {run}"
+    if backend.get("cache"):
+        yield str(backend["cache"])
+    yield from backend.get("notes") or ()
+
+
+def _off(backend: Mapping[str, Any]) -> str | None:
+    """In units of the spread of what torch gave."""
+    off = backend.get("difference")
+    return None if off is None else f"{off:.1e} off"
+
+
+def _run(backend: Mapping[str, Any]) -> str | None:
+    seconds = backend.get("run_seconds")
+    if seconds is None:
+        return None
+    took = words.seconds(seconds) if seconds >= 0.001 else f"{seconds * 1000:.2f} ms"
+    return f"{took} a run"
+
+
+def expectation(file: FileResult) -> str | None:
+    """What the guide's tables say of a backend that was asked for and not measured."""
+    target = asked_target(file)
+    if target is None or target.backend not in list(Backend) or file.family not in list(Family):
+        return None
+    found = GUIDE.cell(Backend(target.backend), Family(file.family), None)
+    if found is None:
+        return None
+    rating = found.rating.name.lower() if found.rating else "no"
+    return f"{rating} support" if found.supported or not found.rating else "no support"
+
+
+def asked_target(file: FileResult) -> Target | None:
+    """The backend that was asked for, where that isn't torch itself."""
+    target = parse_target(file.asked) if file.asked else None
+    return None if target is None or target.eager_torch else target
+
+
+def entry(file: FileResult) -> dict[str, Any] | None:
+    """For the JSON report: what was measured, or what is expected."""
+    if file.backend is not None:
+        return {**file.backend, "expectation": None}
+    target = asked_target(file)
+    return None if target is None else {"target": str(target), "expectation": expectation(file)}
