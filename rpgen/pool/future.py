@@ -85,8 +85,8 @@ class Future:
             return tuple(candidate.key for candidate in usual)
         held, keys = _by_name([c for c in found if c.domain == domain and c.size > 0])
         coming = self._coming(loading, held, domain, domain_of)
-        decision = self._decide(held, coming, free)
-        chosen = _chosen(decision, held, coming, short)
+        decision, ahead = self._decide(held, coming, free)
+        chosen = _chosen(decision, held, ahead, short) if decision else ()
         if not chosen:
             return tuple(candidate.key for candidate in usual)
         return tuple(keys[candidate.key] for candidate in chosen)
@@ -127,17 +127,18 @@ class Future:
 
     def _decide(
         self, held: Sequence[Candidate], coming: Sequence[Demand], free: int
-    ) -> Decision | None:
-        """What was worked out before, as long as it comes true and looks far enough."""
+    ) -> tuple[Decision | None, tuple[str, ...]]:
+        """What was worked out before, as long as it comes true and looks far enough; and how far
+        that is."""
         names = tuple(demand.key for demand in coming)
-        again = {candidate.key for candidate in held} & set(names)
+        there = {candidate.key for candidate in held}
         for decision in self._schedule:
             ahead = self._made_for[decision.at :]
-            as_foreseen = names[: len(ahead)] == ahead and decision.held == again
+            as_foreseen = names[: len(ahead)] == ahead and decision.held == there & set(ahead)
             if as_foreseen and 2 * len(ahead) >= len(names):
-                return decision
+                return decision, ahead
         self._schedule, self._made_for = best_schedule(held, coming, free), names
-        return next((decision for decision in self._schedule if decision.at == 0), None)
+        return next((decision for decision in self._schedule if decision.at == 0), None), names
 
 
 def _by_name(found: Sequence[Candidate]) -> tuple[list[Candidate], dict[str, str]]:
@@ -150,16 +151,13 @@ def _by_name(found: Sequence[Candidate]) -> tuple[list[Candidate], dict[str, str
 
 
 def _chosen(
-    decision: Decision | None, held: Sequence[Candidate], coming: Sequence[Demand], short: int
+    decision: Decision, held: Sequence[Candidate], ahead: Sequence[str], short: int
 ) -> tuple[Candidate, ...]:
-    """Those of the decision, and as few as will do of what is never asked for again; nobody
-    where that doesn't give the room, because something has come in between."""
-    if decision is None:
-        return ()
-    names = {demand.key for demand in coming}
+    """Those of the decision, and as few as will do of what isn't asked for as far as it sees;
+    nobody where that doesn't give the room, because something has come in between."""
     gone = [c for c in held if c.key in decision.gone and not c.busy]
     left = short - sum(candidate.size for candidate in gone)
-    never = [replace(c, next_use=NEVER) for c in held if c.key not in names]
-    rest = victims(never, left, held[0].domain) if left > 0 else ()
+    beyond = [c for c in held if c.key not in ahead]
+    rest = victims(beyond, left, held[0].domain) if left > 0 else ()
     enough = sum(c.size for c in rest) >= left
     return (*gone, *rest) if enough and len(gone) == len(decision.gone) else ()

@@ -172,6 +172,36 @@ def test_the_pool_keeps_to_the_schedule(make_world: Any, make_source: Any, windo
     assert ours <= 1.1 * best
 
 
+def test_a_schedule_is_followed_while_the_window_moves_on(
+    make_world: Any, make_source: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is worked out anew only after half of what it foresaw, or where it didn't come true."""
+    from rpgen.pool import future
+
+    made: list[int] = []
+
+    def counted(*figures: Any) -> Any:
+        made.append(len(figures[1]))
+        return best_schedule(*figures)
+
+    monkeypatch.setattr(future, "best_schedule", counted)
+    source = random.Random(1)
+    names = [chr(97 + i) for i in range(8)]
+    files = source.choices(names, k=120)
+    world = make_world(host_mb=420.0)
+    sources = {name: make_source(world, name) for name in names}
+    pool = world.pool()
+    pool.disable_low_memory_mode()
+
+    def tell(key: str) -> Coming:
+        name = key.partition(":")[2]
+        return Coming("e", name, sources[name].load_model)
+
+    loads = run_of(pool, files, sources, tell, 40)
+    assert loads > 40
+    assert len(made) <= 8
+
+
 def test_sizes_are_asked_for_only_when_something_has_to_go(
     make_world: Any, make_source: Any
 ) -> None:
