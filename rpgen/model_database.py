@@ -29,7 +29,9 @@ class Architecture:
     text, image, video, audio, time_series. `processors` has the class names by kind
     (tokenizer, processor, image_processor, video_processor, feature_extractor), `parts` the
     types of the configurations inside, by attribute ("" where any type may stand). `tiny` is
-    what is remembered of its tiny model, in the plain form of `rpgen.models.recipe`.
+    what is remembered of its tiny model, in the plain form of `rpgen.models.recipe`, `never`
+    are checks that say nothing about it: fp16 where it was trained in bf16, attention where
+    there is none or none that has a second form.
     """
 
     model_type: str
@@ -43,6 +45,7 @@ class Architecture:
     processors: Mapping[str, str] = field(default_factory=dict)
     parts: Mapping[str, str] = field(default_factory=dict)
     tiny: Mapping[str, Any] = field(default_factory=dict)
+    never: tuple[str, ...] = ()
 
     @property
     def auto_classes(self) -> tuple[str, ...]:
@@ -231,6 +234,7 @@ def _architecture(name: str, raw: Mapping[str, Any], database: ModelDatabase) ->
         processors=dict(raw.get("processors", {})),
         parts=dict(raw.get("parts", {})),
         tiny=raw.get("tiny", {}),
+        never=tuple(raw.get("never", ())),
     )
 
 

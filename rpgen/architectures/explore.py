@@ -13,16 +13,16 @@ from typing import Any
 from rpgen.errors import RpgenError
 from rpgen.models import tiny
 from rpgen.models.completion import completed
-from rpgen.models.examples.search import Found, Level, search
+from rpgen.models.examples.search import Found, Level, joint_names, search
 from rpgen.models.examples.spec import to_plain
 from rpgen.models.load import built_model
 from rpgen.models.recipe import Recipe
 
 SECONDS = 60.0
 _LARGEST = 60_000_000
-_FORWARD_COMPLETIONS = 3
+_FORWARD_COMPLETIONS = 6
 _SAME_ERROR = 2
-_OTHER_WAYS = 10  # rungs from here on differ in more than their widths
+_OTHER_WAYS = (15, 17, 12, 16, 13, 18, 10, 19)  # rungs that differ in more than their widths
 _TOO_LARGE = "too large"
 _ENOUGH_HEADS = 4
 
@@ -46,6 +46,7 @@ class _Exploration:
     deadline: float
     result: Explored
     best: Recipe | None = None
+    done: bool = False
 
     def head(self, auto_class: str) -> bool:
         """Whether the head got as far as the type can: with small models, else with any."""
@@ -82,9 +83,7 @@ class _Exploration:
             key = re.sub(r"\d+", "N", error)
             errors[key] = errors.get(key, 0) + 1
             if errors[key] == _SAME_ERROR:
-                left = [each for each in left if each >= _OTHER_WAYS]
-            if errors[key] == 2 * _SAME_ERROR:
-                left = []
+                left = [each for each in _OTHER_WAYS if each in left]
             self._note(f"{auto_class}, rung {rung}: {error}")
         return False
 
@@ -92,35 +91,47 @@ class _Exploration:
         self, full: Any, figures: Mapping[str, Any], rung: int, auto_class: str,
         settings: dict[str, Any], largest: int,
     ) -> tuple[bool, str, dict[str, Any]]:  # fmt: skip
-        tried = dict(settings)
+        given, rejected, told = dict(settings), dict[str, Any](), ""
+        latest: dict[str, Any] = {}
         for _ in range(_FORWARD_COMPLETIONS):
             try:
-                step = tiny.completed_step(full, figures, rung, auto_class, tried)
+                step = tiny.completed_step(full, figures, rung, auto_class, {**given, **latest})
                 if step.parameters > largest:
                     return False, _TOO_LARGE, settings
                 model = built_model(step.config, auto_class)
             except ImportError:
                 raise
             except Exception as failure:  # noqa: BLE001 (told as the reason of this rung)
-                return False, f"does not build: {_line(failure)}", settings
+                if not latest:
+                    return False, f"does not build: {_line(failure)}", settings
+                rejected, latest = {**rejected, **latest}, {}
+                continue
             found, one = search(model, min(20.0, max(1.0, self.deadline - time.monotonic())))
             if found is not None:
-                return self._keep(found, step, auto_class, model), _first(one.errors), step.settings
-            more = completed(step.config, one.first_error, step.settings) if one.first_error else {}
-            if not more:
-                return False, f"no inputs: {_first(one.errors)}", settings
-            tried = {**step.settings, **more}
-        return False, f"no inputs: {_first(one.errors)}", settings
+                both = self.wants_joint and bool(joint_names(one.facts))
+                done = self._keep(found, step, auto_class, model, both)
+                return done, _first(one.errors), step.settings
+            error = _first(one.errors)
+            if latest and error == told:
+                rejected, latest = {**rejected, **latest}, {}
+            given, told = {**given, **latest}, error
+            known = {**step.settings, **rejected}
+            latest = completed(step.config, one.first_error, known) if one.first_error else {}
+            if not latest or time.monotonic() > self.deadline:
+                break
+        return False, f"no inputs: {told}", settings
 
-    def _keep(self, found: Found, step: tiny.Step, auto_class: str, model: Any) -> bool:
-        joint = found.level is Level.JOINT and self.wants_joint
+    def _keep(self, found: Found, step: tiny.Step, auto_class: str, model: Any, both: bool) -> bool:
+        """`both`: the head has arguments for text and for something else."""
+        joint = found.level is Level.JOINT and both
         if self.best is None or joint:
             inputs = {name: to_plain(spec) for name, spec in found.specs.items()}
             levels = ("forward", "joint") if joint else ("forward",)
             self.best = Recipe(auto_class, step.rung, step.settings, inputs, levels)
             self.result.model_class = type(model).__name__
             self.result.parameters = step.parameters
-        return joint or not self.wants_joint
+        self.done = joint or not both
+        return self.done
 
     def _note(self, text: str) -> None:
         self.result.attempts.append(text)
@@ -139,7 +150,7 @@ def explore(
     result.recipe = one.best
     if one.best is None:
         result.problem = _reason(result.attempts)
-    elif joint and "joint" not in one.best.levels:
+    elif not one.done:
         result.problem = f"not together: {_reason(result.attempts)}"
     return result
 

@@ -13,6 +13,7 @@ from rpgen.families import Classification
 from rpgen.generate.outputs import Output
 from rpgen.generate.plan import TestPlan, Wishes, class_name, preferences_of
 from rpgen.model_database import Architecture
+from rpgen.models.recipe import applies
 
 TEMPLATE = "hf_architecture_template.py"
 LEVELS = {
@@ -40,10 +41,12 @@ def plan_architecture(
         )
     known = architecture.tiny
     auto_class = known.get("auto_class") or architecture.auto_class or "AutoModel"
-    left_out: Mapping[str, Any] = known.get("left_out", {})
+    left_out = {*known.get("left_out", ()), *architecture.never}
     reached = [level for level in LEVELS if level in known.get("levels", ("forward",))]
     levels = tuple(LEVELS[level] for level in reached)
-    checks = {each for each in CHECKS if each not in left_out and _applies(each, known)}
+    inputs: Mapping[str, Any] = known.get("inputs", {})
+    fitting = {each for each in CHECKS if applies(each, auto_class, inputs)}
+    checks = {each for each in fitting if each not in left_out}
     return TestPlan(
         file_name=file_name,
         class_name=class_name(file_name),
@@ -67,31 +70,8 @@ def plan_architecture(
         precisions=tuple(each for each in PRECISIONS if each not in left_out),
         draws="draws" in left_out,
         levels=levels,
-        arguments=tuple(known.get("inputs", ())),
+        arguments=tuple(inputs),
     )
-
-
-def _applies(check: str, known: Mapping[str, Any]) -> bool:
-    """Some checks need inputs of a certain form."""
-    inputs: Mapping[str, Any] = known.get("inputs", {})
-    writes = known.get("auto_class") in ("AutoModelForCausalLM", "AutoModelForImageTextToText")
-    match check:
-        case "rows":
-            sizes = {_first_size(plain) for plain in inputs.values()}
-            return len(sizes) == 1 and min(sizes) > 1
-        case "look_ahead":
-            return writes and "input_ids" in inputs
-        case "cache":
-            return writes and set(inputs) <= {"input_ids", "attention_mask"} and bool(inputs)
-    return True
-
-
-def _first_size(plain: Mapping[str, Any]) -> int:
-    shape = plain.get("shape")
-    if shape is not None:
-        return int(shape[0]) if shape else 0
-    values = plain.get("values")
-    return len(values) if isinstance(values, list) else 0
 
 
 def _command(model_type: str, wishes: Wishes) -> str:

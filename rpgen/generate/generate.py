@@ -115,17 +115,15 @@ class Generator:
             modules=files.modules,
         )
         answer = classify(facts, self._database)
+        architecture = self._database.architecture(answer.model_type)
         known = Known(
             label=reference.label,
             pooling=pooling_of(files)[0] if files.folder else None,
-            inputs=self._inputs(answer),
+            inputs=architecture.inputs if architecture else (),
+            never=architecture.never if architecture else (),
         )
         plan = plan_test(reference.name, test_file_name(reference), answer, wishes, known)
         return plan, answer
-
-    def _inputs(self, answer: Classification) -> tuple[str, ...]:
-        known = self._database.architecture(answer.model_type) if answer.model_type else None
-        return known.inputs if known else ()
 
 
 def _must_be_usable(name: str, files: LocalFiles, wishes: Wishes) -> None:

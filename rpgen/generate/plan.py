@@ -90,12 +90,14 @@ class Known:
     """What is known of the model beside its classification.
 
     `label` is how people call it, `pooling` how its sentence vectors are made, `inputs` the
-    kinds of input it takes together (text, image, audio, video).
+    kinds of input it takes together (text, image, audio, video), `never` the checks that its
+    architecture does not stand by its nature.
     """
 
     label: str | None = None
     pooling: str | None = None
     inputs: tuple[str, ...] = ()
+    never: tuple[str, ...] = ()
 
 
 def plan_test(
@@ -133,8 +135,9 @@ def plan_test(
             auto_class,
             known=family is not None,
             gguf=model.endswith(".gguf"),
+            never=known.never,
         ),
-        precisions=half_precisions(subfamily, answer.model_type, family is not None),
+        precisions=half_precisions(subfamily, family is not None, known.never),
         expects=expectations_of(known.label or model, subfamily),
         draws=subfamily == Subfamily.TEXT_TO_SPEECH,
     )

@@ -14,6 +14,8 @@ import sys
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from rpgen.models.shrink import CODES
+
 Overrides = dict[str, Any]
 """Values by path in the tree: `text_config.num_experts`."""
 
@@ -24,8 +26,17 @@ _NEVER = re.compile(
 )
 _LINES_BEFORE = 10
 _LINES_AFTER = 3
+_ALPHABET = {
+    "<image>": 10,
+    "<|extra_200|>": 11,
+    **{f"IMGIMG{''.join(chr(65 + int(d)) for d in str(n))}Z": 100 + n for n in range(CODES)},
+    **{f"<|visual token {n:06d}|>": 200 + n for n in range(CODES)},
+}
+"""Pictures spelled in words of the vocabulary, in the two spellings that there are."""
+
 _VALUES: tuple[tuple[str, Any], ...] = (
-    (r"^vocabulary_map$", {"<image>": 10}),
+    (r"^vocabulary_map$", _ALPHABET),
+    (r"index\w*kv_heads", 1),
     (r"vocab", 64),
     (r"experts_per|top_?k", 2),
     (r"experts|n_group", 4),
@@ -111,6 +122,9 @@ def _candidates(tree: Mapping[str, Any], error: BaseException) -> Iterator[tuple
                     if vars(node).get("vocab_size", 0) is None)  # fmt: skip
     if "can only be called on Attention layers" in words or "has_previous_state" in words:
         yield from _mixed_layers(tree)
+    wrong = re.search(r"cannot be multiplied \(\d+x(\d+) and (\d+)x\d+\)", words)
+    if wrong:
+        yield from _other_width(tree, int(wrong[2]), int(wrong[1]))
     if isinstance(error, KeyError) and error.args:
         yield from _rotations(tree, error.args[0])
     for name in re.findall(r"`?(?:config\.)?(\w{5,})`?", words):
@@ -144,6 +158,15 @@ def _mixed_layers(tree: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
                 yield _join(path, name), kinds[:2]
         if "attn_layer_indices" in vars(node):
             yield _join(path, "attn_layer_indices"), [1]
+
+
+def _other_width(tree: Mapping[str, Any], old: int, new: int) -> Iterator[tuple[str, Any]]:
+    """A part expects another width than it is given: those that speak of what comes in."""
+    for pattern in ("encoder_hidden|encoder_dim|cross|input|in_", "hidden|dim|width|size|channels"):
+        for path, node in tree.items():
+            for name, value in vars(node).items():
+                if type(value) is int and value == old and re.search(pattern, name):
+                    yield _join(path, name), new
 
 
 def _rotations(tree: Mapping[str, Any], kind: Any) -> Iterator[tuple[str, Any]]:
@@ -205,7 +228,15 @@ def _names_in_lines(error: BaseException) -> Iterator[str]:
         around = [*range(line, line + _LINES_AFTER + 1), *range(line - 1, line - _LINES_BEFORE, -1)]
         text = "".join(linecache.getline(file, number) for number in around if number > 0)
         for names in re.findall(r"(?:config|self)((?:\.\w+)+)", text):
-            yield from names.strip(".").split(".")
+            for name in names.strip(".").split("."):
+                yield name
+                yield from _assigned(name, file)
+
+
+def _assigned(name: str, file: str) -> list[str]:
+    """What a module's attribute was taken from: `self.top_k = config.num_experts_per_tok`."""
+    source = "".join(linecache.getlines(file))
+    return re.findall(rf"self\.{name}\s*=\s*(?:\w+\.)*config\.(\w+)", source)
 
 
 def value_for(name: str, node: Any) -> Any:

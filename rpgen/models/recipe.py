@@ -46,6 +46,28 @@ def to_plain(recipe: Recipe) -> dict[str, Any]:
     return {key: value for key, value in plain.items() if value or key == "rung"}
 
 
+def applies(check: str, auto_class: str | None, inputs: Mapping[str, Any]) -> bool:
+    """Whether the inputs (in plain form) have the form that a check needs."""
+    writes = auto_class in ("AutoModelForCausalLM", "AutoModelForImageTextToText")
+    match check:
+        case "rows":
+            sizes = {_rows(plain) for plain in inputs.values()}
+            return len(sizes) == 1 and min(sizes) > 1
+        case "look_ahead":
+            return writes and "input_ids" in inputs
+        case "cache":
+            return writes and bool(inputs) and set(inputs) <= {"input_ids", "attention_mask"}
+    return True
+
+
+def _rows(plain: Mapping[str, Any]) -> int:
+    shape = plain.get("shape")
+    if shape is not None:
+        return int(shape[0]) if shape else 0
+    values = plain.get("values")
+    return len(values) if isinstance(values, list) else 0
+
+
 def recipe_of(model_type: str | None, auto_class: str | None = None) -> Recipe | None:
     """What is remembered of a type (for that head); None where nothing is."""
     from rpgen import model_database

@@ -69,9 +69,19 @@ def _fit_pooling(config: Any) -> None:
         patches = vision.image_size // vision.patch_size
         sides = [side for side in range(1, patches + 1) if patches % side == 0]
         config.mm_tokens_per_image = max(side**2 for side in sides if side**2 <= pooled)
+    _fit_shuffle(config, vision)
     for value in list(vars(config).values()):
         if isinstance(value, PreTrainedConfig):
             _fit_pooling(value)
+
+
+def _fit_shuffle(config: Any, vision: Any) -> None:
+    """Where squares of patches become one token each, a side has whole squares."""
+    names = ("pixel_shuffle_factor", "scale_factor")
+    factor = next((f for n in names if isinstance(f := vars(config).get(n), int) and f > 1), None)
+    side, patch = (getattr(vision, name, None) for name in ("image_size", "patch_size"))
+    if factor and isinstance(side, int) and isinstance(patch, int) and side // patch % factor:
+        vision.image_size = max(1, side // patch // factor) * factor * patch
 
 
 def _settle_tokens(config: Any, text: Any, writes_text: bool) -> None:

@@ -11,7 +11,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from rpgen.models.shrink_fit import fit_heads, fit_outputs, fit_sections, is_count
+from rpgen.models.shrink_fit import (
+    first_count,
+    fit_feature_layers,
+    fit_heads,
+    fit_outputs,
+    fit_sections,
+    is_count,
+    nodes,
+)
 from rpgen.models.shrink_tokens import with_tokens_moved
 
 VOCABULARY = 1024
@@ -24,21 +32,26 @@ SPECTROGRAM = 128  # frames, in models that take one spectrogram of fixed length
 IMAGE = 256
 FRAMES = 8
 FEATURE_MAPS = 4  # what their sides are divided by where an image of 1024 becomes one of 256
-PATCHES = 6  # a side, of a picture that becomes as many tokens of a text as it has patches
+PATCHES = 8  # a side, of a picture that becomes as many tokens of a text as it has patches
 QUERIES = 20  # of a detector, so that a small picture has enough places for them
 ATTENTION_WINDOW = 32
+LARGEST_PATCH = 128
+FEWER_PIXELS = 8
+CODES = 64  # of a picture's alphabet
+NORM_GROUPS = 32  # of channels, in models that paint pictures
 
 
 @dataclass(frozen=True)
 class Rung:
     """One step of the ladder: what widths, numbers of heads and inner widths are divided by,
-    how many layers stay at least, and what the sides of pictures are multiplied by."""
+    how many layers stay at least, and what the sides of pictures are multiplied by (0: they are
+    made small where a text is read with them)."""
 
     widths: int
     heads: int = 1
     inner: int = 1
     layers: int = LAYERS
-    image: int = 1
+    image: int = 0
 
 
 @dataclass(frozen=True)
@@ -54,17 +67,17 @@ LADDER = (
     Rung(32, inner=2), Rung(64), Rung(10, inner=4), Rung(20, heads=2, inner=2),
     Rung(40, heads=4), Rung(4), Rung(2), Rung(1),
     Rung(32, heads=8), Rung(64, heads=16), Rung(8, layers=6), Rung(16, layers=99),
-    Rung(8, image=2), Rung(8, image=4),
+    Rung(8, image=1), Rung(8, image=2), Rung(8, image=4),
 )  # fmt: skip
 
 _WIDTH = re.compile(
     r"hidden_size|hidden_dim|(^|_)dims?$|^dim_|_dim_|width$|widths$|d_model$|n_embd|d_inner|n_inner"
     r"|ffn|^d_ff|d_kv|^d_v$|intermediate|embed(ding)?_size|^embed|_rank$|filters|proj(ection)?_size"
-    r"|channels?$|^flow_size$|channel_list|planes|inner_size|lstm|upsample_groups|d_latents|^coordinate_size$|^shape_size$|bottleneck|state_size|codevector_dim|_units$"
+    r"|channels?$|^flow_size$|channel_list|planes|adapter_input_size|inner_size|lstm|upsample_groups|d_latents|^coordinate_size$|^shape_size$|bottleneck|state_size|codevector_dim|_units$"
     r"|expert_size|d_head|head_width|pos_feats$|ff_mult_dim|conv_out"
 )
 _NOT_WIDTH = re.compile(
-    r"^num_(?!filters|pos_feats)|token|vocab|patch(es|_size|_stride|_norm)|kernel|stride|window|ratio|max_|drop|eps"
+    r"^num_(?!filters|pos_feats)|model_in_dim|keypoint_decoder_dim|pos_emb|token|vocab|patch(es|_size|_stride|_norm)|kernel|stride|window|ratio|max_|drop|eps"
     r"|position_embeddings|type$|_act$|rope_|scale|factor|time_step|audio_channels|depth|index|_id$"
     r"|per_group|n_groups|norm|embeds_layer"
 )
@@ -80,6 +93,7 @@ _EXPERTS = re.compile(r"^(num|n|moe_num)_(?!shared)\w*experts$")
 _CHOSEN_EXPERTS = re.compile(
     r"experts_per_tok|^moe_top_?k$|num_selected_experts|^moe_k$|expert_topk|experts_topk|^top_k_experts$"
 )
+_ONE_GROUP = re.compile(r"(^|_)(n|topk|expert|num_expert)_group$|^first_k_dense_replace$")
 _MULTIPLIERS = ("width_coefficient", "depth_coefficient", "depth_multiplier", "width_multiplier")
 _MULTIPLIER = 4.0
 _DEPTH_NAMES = (
@@ -99,14 +113,16 @@ _TINY_BACKBONE = {
 
 def shrunk(config: Mapping[str, Any], rung: Rung) -> dict[str, Any]:
     """The same tree with small figures. The result is new; `config` is left alone."""
+    if any("width_coefficient" in node for node in nodes(config)):
+        rung = Rung(int(_MULTIPLIER))  # the channel lists are multiplied by it
     small = _shrink(config, rung)
-    _fit_picture(small)
+    if not rung.image:
+        _fit_pictures(small)
+    fit_feature_layers(small)
     return with_tokens_moved(small)
 
 
 def _shrink(config: Mapping[str, Any], rung: Rung) -> dict[str, Any]:
-    if "width_coefficient" in config:  # the channel lists are multiplied by it
-        rung = Rung(int(_MULTIPLIER))
     stack = _stack(config, rung)
     small: dict[str, Any] = {}
     for key, value in config.items():
@@ -131,14 +147,18 @@ def _shrink_mapping(value: Mapping[str, Any], rung: Rung, stack: _Stack | None) 
         return {**_TINY_BACKBONE, "out_indices": [index for index in outputs if index <= 4]}
     if "model_type" in value:
         return _shrink(value, rung)
-    if stack is not None and value and all(str(key).isdigit() for key in value):
+    if stack is not None and value and all(_is_layer(*each) for each in value.items()):
         return {  # figures of single layers, by number
-            str(new): _shrink(value[key], rung) if isinstance(value[key], Mapping) else value[key]
+            str(new): _shrink(value[key], rung)
             for new, old in enumerate(stack.kept)
             for key in value
             if int(key) == old
         }
     return dict(value)
+
+
+def _is_layer(key: Any, value: Any) -> bool:
+    return str(key).isdigit() and isinstance(value, Mapping)
 
 
 def _shrink_figure(key: str, value: Any, rung: Rung, config: Mapping[str, Any]) -> Any:
@@ -148,7 +168,7 @@ def _shrink_figure(key: str, value: Any, rung: Rung, config: Mapping[str, Any]) 
         return False
     if not isinstance(value, int) or isinstance(value, bool):
         return value
-    if "vocab_size" in key:
+    if "vocab" in key:
         return VOCABULARY if value > 4 * VOCABULARY else value
     if _LAYERS.search(key) and not _NOT_LAYERS.search(key) and "depths" not in config:
         stack = _stack(config, rung)
@@ -161,8 +181,14 @@ def _shrink_count(key: str, value: int, rung: Rung, config: Mapping[str, Any]) -
         return min(value, EXPERTS)
     if _CHOSEN_EXPERTS.search(key):
         return min(value, 2)
-    if key in ("n_group", "topk_group", "first_k_dense_replace"):
+    if _ONE_GROUP.search(key):
         return min(value, 1)
+    if key == "patch_size" and value > LARGEST_PATCH:
+        return value // FEWER_PIXELS
+    if key in ("num_embeddings", "codebook_size") and value > VOCABULARY * FEWER_PIXELS // 2:
+        return CODES
+    if key == "base_channels":
+        return max(min(value, NORM_GROUPS), value // rung.widths)
     if key == "num_kv_shared_layers":
         return 0
     if key == "max_position_embeddings":
@@ -182,7 +208,8 @@ def _shrink_count(key: str, value: int, rung: Rung, config: Mapping[str, Any]) -
     if key == "image_size" and value > 2 * IMAGE:
         return _image_size(config.get("patch_size"))
     if _HEADS.search(key):
-        return value // rung.heads if value % rung.heads == 0 else value
+        few = 1 if "key_value" in key or key.endswith("kv") else value
+        return value // rung.heads if value % rung.heads == 0 else few
     return _width(key, value, rung)
 
 
@@ -250,13 +277,22 @@ def _stack(config: Mapping[str, Any], rung: Rung) -> _Stack | None:
     return _Stack(depth, tuple(sorted(kept + others[: max(0, wanted - len(kept))])))
 
 
-def _fit_picture(small: dict[str, Any]) -> None:
+def _fit_pictures(small: dict[str, Any]) -> None:
     """A text with a token for each patch of a large picture is mostly picture: a smaller one."""
-    vision = small.get("vision_config")
-    if not isinstance(vision, dict) or small.get("image_grid_pinpoints"):
-        return
-    side, patch = vision.get("image_size"), vision.get("patch_size")
-    if not (isinstance(side, int) and isinstance(patch, int)) or side <= 16 * patch:
-        return
-    if small.get("image_seq_length") == (side // patch) ** 2:
-        vision["image_size"], small["image_seq_length"] = PATCHES * patch, PATCHES**2
+    for node in nodes(small):
+        vision = node.get("vision_config")
+        if not isinstance(node, dict) or not isinstance(vision, dict):
+            continue
+        side, patch = (first_count(vision, (name,)) for name in ("image_size", "patch_size"))
+        staged = any(key in vision for key in ("depths", "window_size", "stage_names"))
+        if side is None or patch is None or staged or side <= PATCHES * patch:
+            continue
+        before = side // patch
+        vision["image_size"] = PATCHES * patch
+        for key in ("image_seq_length", "num_image_tokens"):
+            if node.get(key) == before**2:
+                node[key] = PATCHES**2
+        if node.get("image_grid_pinpoints"):
+            node["image_grid_pinpoints"] = [
+                [each * PATCHES // before for each in pair] for pair in node["image_grid_pinpoints"]
+            ]

@@ -6,6 +6,7 @@ from typing import Any
 
 _EXPERTS = re.compile(r"^(num|n|moe_num)_(?!shared)\w*experts$")
 _ROWS = re.compile(r"^(hidden_size|moe_latent_size|\w*intermediate_size)$")
+_FEATURE_LAYERS = re.compile("feature_layers?$|deepstack_visual_indexes$|select_layers?$")
 _SMALLEST_HEAD = 8
 _HEADS = ("num_attention_heads", "n_head", "num_heads", "encoder_attention_heads")
 _WIDTHS = ("hidden_size", "n_embd", "d_model", "embed_dim")
@@ -123,3 +124,24 @@ def fit_outputs(small: dict[str, Any], depth: int) -> None:
     small["stage_names"] = ["stem", *(f"stage{index}" for index in range(1, depth + 1))]
     small["out_indices"] = last
     small["out_features"] = [f"stage{index}" for index in last]
+
+
+def fit_feature_layers(small: dict[str, Any]) -> None:
+    """Layers of the vision part whose states are used: of those that are left."""
+    parts = [small.get(name) for name in ("vision_config", "vit_config", "image_config")]
+    depths = [
+        first_count(part, ("num_hidden_layers", "depth", "num_layers"))
+        for part in parts
+        if isinstance(part, Mapping)
+    ]
+    depth = next((each for each in depths if each), None)
+    for node in nodes(small):
+        for key in [key for key in node if _FEATURE_LAYERS.search(key)]:
+            if depth is not None and isinstance(node, dict):
+                node[key] = _within(node[key], depth)
+
+
+def _within(value: Any, depth: int) -> Any:
+    if isinstance(value, list | tuple):
+        return [_within(each, depth) for each in value]
+    return max(-depth, min(value, depth - 1)) if is_count(value) else value

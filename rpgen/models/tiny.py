@@ -28,6 +28,7 @@ _LAST_RESORT = 100_000_000
 
 _COMPLETIONS = 9
 _NOTHING: Mapping[str, Any] = {}
+_USUAL_SECTIONS = (16, 24, 24)
 _SECTIONS = re.compile(r"\"mrope_section\", \[(\d+), (\d+), (\d+)\]")
 
 _PARTS = {
@@ -63,7 +64,32 @@ def full_config(model_type: str | None, figures: Mapping[str, Any]) -> Any:
     with quiet_transformers():
         if not figures and getattr(kind, "has_no_defaults_at_init", False):
             return _composite(model_type, kind)
-        return kind.from_dict({**figures, "model_type": model_type})
+        config = kind.from_dict({**figures, "model_type": model_type})
+        return config if figures else _with_parts(config)
+
+
+def _with_parts(config: Any) -> Any:
+    """With the parts that a type may have and its defaults leave out: it sees, and hears."""
+    from transformers import CONFIG_MAPPING
+
+    absent: dict[str, Any] = {}
+    for name, kind in (getattr(type(config), "sub_configs", None) or {}).items():
+        if getattr(config, name, kind) is not None:
+            continue
+        own = getattr(kind, "model_type", None) or _type_of_part(config, name)
+        if own in CONFIG_MAPPING:
+            absent[name] = CONFIG_MAPPING[own]().to_dict()
+    return type(config)(**absent) if absent else config
+
+
+def _type_of_part(config: Any, name: str) -> str | None:
+    """The type that the configuration's code names for a part: "gemma4_vision" for vision."""
+    from transformers import CONFIG_MAPPING
+
+    role = name.removesuffix("_config")
+    named = re.findall(r"\"(\w+)\"", _text(type(config).__module__))
+    fitting = [each for each in named if role in each and each in CONFIG_MAPPING]
+    return next(iter(fitting), f"{config.model_type}_{role}")
 
 
 def tiny_config(
@@ -179,7 +205,10 @@ def _tell_sections(config: Any, figures: dict[str, Any]) -> None:
         return
     if "mrope_section" in rope:
         return
-    found = _SECTIONS.search(_source(type(config).__module__))
+    source = _source(type(config).__module__)
+    found = _SECTIONS.search(source)
+    if found is None and 'get("mrope_section")' in source:
+        figures["rope_parameters"] = {**rope, "mrope_section": list(_USUAL_SECTIONS)}
     if found:
         figures["rope_parameters"] = {
             **rope,
@@ -190,7 +219,11 @@ def _tell_sections(config: Any, figures: dict[str, Any]) -> None:
 def _source(configuration_module: str) -> str:
     """The text of the modeling module beside a configuration module, without importing it."""
     name = configuration_module.replace("configuration_", "modeling_")
-    found = importlib.util.find_spec(name) if name != configuration_module else None
+    return _text(name) if name != configuration_module else ""
+
+
+def _text(module: str) -> str:
+    found = importlib.util.find_spec(module)
     return Path(found.origin).read_text("utf-8") if found and found.origin else ""
 
 

@@ -17,6 +17,7 @@ from rpgen.model_database import ModelDatabase, load
 from rpgen.refresh_database import build, count
 
 SHOWN = 20
+KEPT = ("tiny", "never")
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -37,7 +38,7 @@ def main(arguments: list[str] | None = None) -> int:
 def refresh(path: Path) -> int:
     """Write the database anew, in one step, keeping what people wrote."""
     old = load(path)
-    types, models = build.architectures(), counted(old)
+    types, models = kept(build.architectures(), old.raw_architectures), counted(old)
     text = build.text(installed(), types, models, old.raw_names)
     fresh = path.with_name(path.name + ".new")
     try:
@@ -78,12 +79,20 @@ def installed() -> dict[str, str]:
     return {"transformers": str(transformers.__version__)}
 
 
+def kept(fresh: dict[str, Any], old: Mapping[str, Any]) -> dict[str, Any]:
+    """The architectures with what was found out about them (`python -m rpgen.architectures`)
+    and what people know of them."""
+    for name, entry in fresh.items():
+        entry.update({key: old[name][key] for key in KEPT if key in old.get(name, {})})
+    return fresh
+
+
 def compare(stored: Mapping[str, Any], fresh: Mapping[str, Any]) -> list[str]:
     """One line per architecture that is missing, gone or different."""
     lines = [f"{name}: not in the file" for name in fresh if name not in stored]
     lines += [f"{name}: no longer in transformers" for name in stored if name not in fresh]
     for name in sorted(stored.keys() & fresh.keys()):
-        keys = sorted(stored[name].keys() | fresh[name].keys())
+        keys = sorted((stored[name].keys() | fresh[name].keys()) - set(KEPT))
         changed = [key for key in keys if stored[name].get(key) != fresh[name].get(key)]
         if changed:
             told = ", ".join(

@@ -35,7 +35,7 @@ def guess(facts: Facts, situation: Situation) -> dict[str, Spec]:
 
 
 def _spec(name: str, facts: Facts, situation: Situation, made: Mapping[str, Spec]) -> Spec | None:
-    maker = MAKERS.get(name)
+    maker = _states_of_an_encoder if name == "encoder_hidden_states" else MAKERS.get(name)
     spec = maker(facts, situation, made) if maker else None
     return spec or _documented(name, facts, situation) or _by_name(name, facts, situation)
 
@@ -64,11 +64,13 @@ def _by_name(name: str, facts: Facts, situation: Situation) -> Spec | None:
         return ones(rows, length)
     if name.endswith("_ids"):
         return zeros(rows, length)
-    width = facts.number(*WIDTHS, default=64)
-    if name == "encoder_hidden_states":
-        own = ("encoder_hidden_size", "cross_attention_hidden_size", "cross_hidden_size")
-        width = facts.number(*own, *WIDTHS, default=width)
-    return normal(rows, length, width)
+    return normal(rows, length, facts.number(*WIDTHS, default=64))
+
+
+def _states_of_an_encoder(facts: Facts, situation: Situation, made: Mapping[str, Spec]) -> Spec:
+    own = ("encoder_hidden_size", "cross_attention_hidden_size", "cross_hidden_size")
+    width = facts.number(*own, *WIDTHS, default=64)
+    return normal(situation.batch, situation.length, width)
 
 
 def _adjusted(name: str, spec: Spec, situation: Situation, with_ids: bool) -> Spec:

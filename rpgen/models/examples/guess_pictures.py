@@ -1,10 +1,10 @@
 """Pixels in their many forms, and what describes them: grids, sizes, masks, positions."""
 
-from rpgen.models.examples.facts import Facts, figure, first
+from rpgen.models.examples.facts import Facts, figure, first, part
 from rpgen.models.examples.guess_text import Made, Maker
 from rpgen.models.examples.situation import Situation
 from rpgen.models.examples.sizes import frames, grid, picture
-from rpgen.models.examples.spec import Spec, fixed, normal, ones
+from rpgen.models.examples.spec import Spec, fixed, normal, ones, with_runs, zeros
 
 _GRID_OF = {"pixel_values": "image_grid_thw", "pixel_values_videos": "video_grid_thw"}
 _PATCHES = 4  # along a side, where pixels come as a list of patches
@@ -23,6 +23,12 @@ def _pixels(name: str, facts: Facts, situation: Situation) -> Spec:
     if as_patches is not None:
         return as_patches
     frame = (shown.channels, shown.height, shown.width)
+    if name == "high_res_pixel_values":
+        fine = part(facts.config, "high_res_vision_config")
+        side = facts.number("image_size", default=shown.height, place=fine)
+        return normal(rows, shown.channels, side, side)
+    if situation.pixel_rank == 3:
+        return normal(rows, _PATCHES**2, shown.patch_values)
     if situation.pixel_rank == 5 and name != "pixel_values_videos":
         return normal(rows, situation.pixel_images, *frame)
     if situation.pixel_rank == 6:
@@ -40,6 +46,10 @@ def _pixels(name: str, facts: Facts, situation: Situation) -> Spec:
     return normal(rows, *frame)
 
 
+def counted_frames(facts: Facts, situation: Situation, made: Made) -> Spec:
+    return ones(situation.batch)
+
+
 def _moving(name: str, facts: Facts) -> bool:
     """Does the model take films?"""
     words = facts.arguments[name].shape or () if name in facts.arguments else ()
@@ -53,6 +63,8 @@ def _as_patches(name: str, facts: Facts, situation: Situation) -> Spec | None:
     if facts.has(_GRID_OF.get(name, "grid_thw"), "grid_thw"):
         frames_, high, wide = grid(facts, situation)
         count = frames_ * high * wide * rows
+        if situation.layout % 4 == 2:
+            return normal(count * shown.patch**2, shown.channels)
         if situation.layout % 2:
             return normal(count, shown.channels, shown.patch, shown.patch)
         return normal(count, shown.patch_values * shown.frames_per_patch)
@@ -123,6 +135,25 @@ def patch_sizes(facts: Facts, situation: Situation, made: Made) -> Spec:
     return fixed([[rows, columns]] * situation.batch)
 
 
+def places_of_images(facts: Facts, situation: Situation, made: Made) -> Spec:
+    """Where in the text the image goes: from its second token on."""
+    ids = made.get("input_ids")
+    length = ids.shape[-1] if ids is not None else situation.length
+    count = facts.number("latent_query_num", default=1)
+    return with_runs(zeros(situation.batch, length), [(1, count, 1)])
+
+
+def state(facts: Facts, situation: Situation, made: Made) -> Spec:
+    """Of a robot: one vector a row."""
+    return normal(situation.batch, facts.number("max_state_dim", "state_dim", default=8))
+
+
+def actions(facts: Facts, situation: Situation, made: Made) -> Spec:
+    count = facts.number("chunk_size", default=4)
+    width = facts.number("max_action_dim", "action_dim", default=8)
+    return normal(situation.batch, count, width)
+
+
 def hidden_patches(facts: Facts, situation: Situation, made: Made) -> Spec | None:
     """Some vision parts call their pixels `hidden_states`."""
     if not facts.has("grid_thw", "image_grid_thw") or situation.layout >= 4:
@@ -162,10 +193,15 @@ MAKERS: dict[str, Maker] = {
     "image_sizes": image_sizes,
     "target_sizes": patch_sizes,
     "merge_sizes": merge_sizes,
+    "images_per_sample": counted_frames,
+    "num_local_patches": counted_frames,
     "image_merge_sizes": merge_sizes,
     "video_merge_sizes": merge_sizes,
     "aspect_ratio_ids": first_aspect,
     "aspect_ratio_mask": tiles_in_use,
     "bool_masked_pos": masked_places,
     "hidden_states": hidden_patches,
+    "image_embeds_position_mask": places_of_images,
+    "state": state,
+    "actions": actions,
 }  # fmt: skip

@@ -1,5 +1,7 @@
 """Sounds as samples and as features, and series of numbers over time."""
 
+import re
+
 from rpgen.models.examples.facts import Facts, figure
 from rpgen.models.examples.guess_text import Made, Maker
 from rpgen.models.examples.situation import Situation
@@ -14,8 +16,16 @@ _BANDS = (
 )  # fmt: skip
 
 
-def features(facts: Facts, situation: Situation, made: Made) -> Spec:
-    """(batch, bands, frames), or with frames first in odd layouts; spectrograms as pictures."""
+def features(name: str) -> Maker:
+    def maker(facts: Facts, situation: Situation, made: Made) -> Spec:
+        return _features(name, facts, situation)
+
+    return maker
+
+
+def _features(name: str, facts: Facts, situation: Situation) -> Spec:
+    """(batch, bands, frames), or with frames first where it is documented so; the other way
+    round in odd layouts, and spectrograms as pictures."""
     audio = facts.audio
     bands = facts.number(*_BANDS, "model_in_dim", "num_input_channels", default=80, place=audio)
     long = 2 * (figure(audio, "max_source_positions", kinds=(int,)) or 0) or _FRAMES
@@ -23,16 +33,16 @@ def features(facts: Facts, situation: Situation, made: Made) -> Spec:
     square = figure(audio, "spec_size", kinds=(int,))
     if square or situation.layout == 4:
         return normal(situation.batch, 1, 1000 if square else count, bands)
-    if situation.layout % 2 == 0:
+    words = facts.arguments[name].shape or () if facts.has(name) else ()
+    frames_first = len(words) == 3 and re.search("seq|length|frames|time", words[1]) is not None
+    if frames_first == (situation.layout % 2 == 1):
         return normal(situation.batch, bands, count)
     return normal(situation.batch, count, bands)
 
 
 def features_mask(facts: Facts, situation: Situation, made: Made) -> Spec:
-    given = made.get("input_features")
-    count = situation.length
-    if given is not None:
-        count = given.shape[-1] if situation.layout % 2 == 0 else given.shape[1]
+    given = next((made[n] for n in ("input_features", "audio_input_features") if n in made), None)
+    count = max(given.shape[1:]) if given is not None else situation.length
     return ones(situation.batch, count, dtype="bool" if situation.layout >= 4 else "int64")
 
 
@@ -80,7 +90,7 @@ def _series(name: str, facts: Facts, situation: Situation) -> Spec:
     lags = figure(facts.config, "lags_sequence", kinds=(list, tuple))
     back = facts.number("context_length", default=32) + (max(lags) if lags else 0)
     width = figure(facts.config, "num_input_channels", "input_size", kinds=(int,)) or 1
-    extra = max(1, facts.number("num_time_features", default=1))
+    extra = facts.number("num_time_features", default=1)
     rows = situation.batch
     if name == "future_time_features":
         return normal(rows, ahead, extra)
@@ -107,9 +117,9 @@ def timestep(facts: Facts, situation: Situation, made: Made) -> Spec:
 
 
 MAKERS: dict[str, Maker] = {
-    **dict.fromkeys(
-        ("input_features", "audio_features_in", "spectrogram", "mel_spectrogram",
-         "reference_mel", "audio_mel", "audio_input_features"), features),
+    **{name: features(name) for name in (
+        "input_features", "audio_features_in", "spectrogram", "mel_spectrogram",
+        "reference_mel", "audio_mel", "audio_input_features")},
     "input_features_mask": features_mask,
     "feature_attention_mask": features_mask,
     **{name: samples(name) for name in (

@@ -50,6 +50,8 @@ def input_ids(facts: Facts, situation: Situation, made: Made) -> Spec:
             runs.append((start, count, token))
             start += count + 1
     length = situation.length + sum(run[1] for run in runs)
+    if "image_embeds_position_mask" in situation.names:
+        length += facts.number("latent_query_num", default=1)
     return with_runs(tokens((rows, length), below), runs)
 
 

@@ -121,10 +121,19 @@ def _image_as_told(failure: Failure) -> Situation | None:
     return failure.situation.but(image=(found[0], found[1])) if found else None
 
 
+def _patches_as_told(failure: Failure) -> Situation | None:
+    """Only some numbers of patches have an entry in a table."""
+    found = failure.numbers(r"patches \d+ not found .*?\[(\d+)")
+    if found is None:
+        return None
+    side = math.isqrt(found[0]) * picture(failure.facts, failure.situation).patch
+    return failure.situation.but(image=(side, side))
+
+
 def _sound_as_told(failure: Failure) -> Situation | None:
     if not _SOUNDS & set(failure.situation.names):
         return None
-    multiple = failure.numbers(r"multiple of (\d+)")
+    multiple = failure.numbers(r"multiple of (?:`[^`]*` \()?(\d+)")
     if multiple:
         return failure.situation.but(samples=multiple[0] * 16)
     length = failure.numbers(r"of length (\d+), but found \d+")
@@ -178,7 +187,7 @@ def _wrong_sizes(failure: Failure) -> Iterator[tuple[int, int, int | None]]:
 
 
 def _fix(failure: Failure, old: int, new: int, axis: int | None) -> Situation | None:
-    for name, spec in failure.floats.items():
+    for name, spec in reversed(failure.floats.items()):
         known = failure.situation.fixes.get(name, ())
         there = old in spec.shape if axis is None else spec.shape[axis : axis + 1] == (old,)
         if there and 0 < new < 100_000 and (old, new, axis) not in known and len(known) < 3:
@@ -204,7 +213,8 @@ def _rank(failure: Failure) -> Situation | None:
     now, words, given = failure.situation, failure.words, failure.specs.get("pixel_values")
     if given is None:
         return None
-    if re.search(r"expected 5, got 4|must be a 5D|expected 5 dim", words) and now.pixel_rank != 5:
+    five = r"expected 5, got 4|must be a 5D|expected 5 dim|expected 4, got 3"
+    if re.search(five, words) and now.pixel_rank != 5:
         return now.but(pixel_rank=5, pixel_images=2 if "batch_size, 2" in words else 1)
     tiles = failure.numbers(
         r"split_sizes to sum exactly to \d+ .*dimension 0\), but got split_sizes=\[(\d+)"
@@ -269,12 +279,14 @@ def _open_arguments(failure: Failure) -> list[str]:
 
 def _one_row(failure: Failure) -> Situation | None:
     """Some models take one example at a time."""
-    if failure.situation.batch > 1 and re.search("batch.size.*(1|one)\\b", failure.words):
+    told = "batch.size.*(1|one)\\b|stack expects each tensor to be equal size"
+    if failure.situation.batch > 1 and re.search(told, failure.words):
         return failure.situation.but(batch=1)
     return None
 
 
 RULES: tuple[Rule, ...] = (
-    _places, _smaller_ids, _larger_image, _longer_sound, _image_as_told, _sound_as_told, _no_mask,
-    _sizes, _image_of_that_side, _rank, _boolean, _conflict, _named, _none_in_the_line, _one_row,
+    _places, _smaller_ids, _larger_image, _longer_sound, _image_as_told, _patches_as_told,
+    _sound_as_told, _no_mask, _sizes, _image_of_that_side, _rank, _boolean, _conflict, _named,
+    _none_in_the_line, _one_row,
 )  # fmt: skip

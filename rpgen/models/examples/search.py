@@ -20,7 +20,10 @@ _PICTURES = (
     "pixel_values", "image_pixel_values", "flattened_patches", "visual_feats", "visual_embeds",
     "pixel_values_videos",
 )  # fmt: skip
-_SOUNDS = ("input_features", "input_values", "audio_input_features", "audio_values")
+_SOUNDS = (
+    "input_features", "input_values", "audio_input_features", "audio_values", "audio_input_ids",
+    "user_audio_codes", "audio_codes", "input_audio_embeds",
+)  # fmt: skip
 _OTHERS = (*_PICTURES, *_SOUNDS, "waveform")
 _COMPANIONS = {
     "pixel_values": (
@@ -183,6 +186,7 @@ def _variants(names: tuple[str, ...]) -> Iterator[Situation]:
     if any("pixel" in name for name in names):
         for side in _IMAGES:
             yield start.but(batch=1, image=(side, side))
+        yield start.but(pixel_rank=3)
     yield from (start.but(layout=layout) for layout in (2, 3))
     yield start.but(batch=1)
     yield start.but(samples=2000)

@@ -16,7 +16,7 @@ from rpgen.generate.plan import Known, Wishes, plan_test
 from rpgen.generate.render import Renderer
 from rpgen.generate.signature import Origin, origin
 from rpgen.generate.write import model_of
-from rpgen.model_database import Architecture
+from rpgen.model_database import Architecture, load
 from rpgen.paths import templates_folder
 
 GOLDEN = Path(__file__).parents[2] / "golden"
@@ -76,7 +76,8 @@ RECIPE = {
 
 
 def render(model: str, answer: Classification, wishes: Wishes = Wishes()) -> str:  # noqa: B008
-    known = Known(inputs=("text", "image"))
+    architecture = load().architecture(answer.model_type)
+    known = Known(inputs=("text", "image"), never=architecture.never if architecture else ())
     return Renderer().render(plan_test(model, "test_hf_name.py", answer, wishes, known))
 
 

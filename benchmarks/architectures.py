@@ -1,0 +1,228 @@
+"""Every architecture of transformers: its file generated and run, and the table of what it gave.
+
+`python -m benchmarks.architectures [--folder F] [--processes N] [TYPE...]`
+
+Batches run in processes of their own (`rpgen run`), which a crash costs one result; a batch
+whose report is there already is not run again, so that a sweep that was stopped goes on.
+"""
+
+import argparse
+import json
+import re
+import statistics
+import subprocess
+import sys
+import threading
+import time
+from collections import deque
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from benchmarks.timing import RPGEN, machine
+from rpgen.generate.architecture import LEVELS
+from rpgen.model_database import Architecture, load
+
+ROOT = Path(__file__).parent.parent
+PAPER = ROOT / "docs" / "architectures.md"
+BATCH = 25
+TIMEOUT = 120
+"""Seconds for one test of a file."""
+
+_PACKAGE = re.compile(r"requires the (\w+) library|needs a package: .*?`?pip install (\w+)")
+_SHOWN = 240
+
+
+@dataclass(frozen=True)
+class Row:
+    """What one type's file gave. `absent` is a package that the type needs and isn't here."""
+
+    model_type: str
+    family: str
+    level: str
+    takes_several: bool
+    passed: int
+    tests: int
+    seconds: float
+    left_out: Mapping[str, str]
+    reason: str
+    absent: str | None
+
+    @property
+    def ok(self) -> bool:
+        return self.tests > 0 and self.passed == self.tests
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.architectures")
+    parser.add_argument("types", nargs="*")
+    parser.add_argument("--folder", type=Path, default=Path(".benchmarks") / "architectures")
+    parser.add_argument("--processes", type=int, default=2)
+    options = parser.parse_args()
+    started = time.monotonic()
+    files = generate(options.folder, options.types)
+    run_all(files, options.folder, options.processes)
+    rows = read(options.folder)
+    if not options.types:
+        minutes = (time.monotonic() - started) / 60
+        text = paper(rows, minutes, options.processes)
+        PAPER.write_text(text, "utf-8")
+    print(summary(rows))
+    return 0
+
+
+def generate(folder: Path, types: Sequence[str]) -> list[Path]:
+    """The files of these types (of all, without any), written anew."""
+    skills = folder / "skills"
+    wanted = [word for name in types for word in ("--architecture", name)]
+    command = [*RPGEN, "generate", "--weights", "tiny", "--output-dir", str(skills), "--json"]
+    result = subprocess.run(
+        [*command, *(wanted or ["--all-architectures"])], capture_output=True, text=True
+    )
+    files = [Path(each["path"]) for each in json.loads(result.stdout)["files"]]
+    return sorted(files)
+
+
+def run_all(files: Sequence[Path], folder: Path, processes: int) -> None:
+    """Each batch's report lands in the folder as batch-N.json."""
+    batches = [files[start : start + BATCH] for start in range(0, len(files), BATCH)]
+    left = deque(enumerate(batches))
+    lock = threading.Lock()
+
+    def work() -> None:
+        while True:
+            with lock:
+                if not left:
+                    return
+                number, batch = left.popleft()
+            report = folder / f"batch-{number:03d}.json"
+            if not report.exists():
+                _run(batch, report)
+
+    workers = [threading.Thread(target=work) for _ in range(processes)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+
+
+def _run(batch: Iterable[Path], report: Path) -> None:
+    unfinished = report.with_suffix(".unfinished")
+    command = [*RPGEN, "run", *map(str, batch), "--timeout", str(TIMEOUT), "-q"]
+    subprocess.run([*command, "--json", str(unfinished)], capture_output=True, check=False)
+    if unfinished.exists():
+        unfinished.replace(report)
+
+
+def read(folder: Path) -> list[Row]:
+    known = load()
+    rows = {}
+    for report in sorted(folder.glob("batch-*.json")):
+        for file in json.loads(report.read_text("utf-8"))["files"]:
+            architecture = known.architecture(file["model"] or _named(file["path"]))
+            if architecture is not None:
+                rows[architecture.model_type] = _row(architecture, file)
+    return [rows[name] for name in sorted(rows)]
+
+
+def _named(path: str) -> str | None:
+    """The type of a file that never got so far as to name it."""
+    found = re.search(r'^CHECKPOINT = Checkpoint\(\n    "([^"]+)"', Path(path).read_text(), re.M)
+    return found[1] if found else None
+
+
+def _row(architecture: Architecture, file: Mapping[str, Any]) -> Row:
+    tests = file["tests"]
+    failed = [test for test in tests if test["outcome"] != "passed"]
+    told = [file.get("message"), *(test["message"] for test in failed)]
+    said = next((each for each in told if each), "")
+    problem = architecture.tiny.get("problem") or ""
+    absent = _PACKAGE.search(f"{said} {problem}")
+    reached = [LEVELS[level] for level in LEVELS if level in architecture.tiny.get("levels", ())]
+    return Row(
+        architecture.model_type,
+        str(architecture.family or "other"),
+        reached[-1] if reached else "none",
+        "text" in architecture.inputs and len(architecture.inputs) > 1,
+        len(tests) - len(failed),
+        len(tests),
+        file["duration_seconds"] or 0.0,
+        architecture.tiny.get("left_out", {}),
+        _line(said or (problem if "joint" in problem or not reached else "")),
+        (absent[1] or absent[2]) if absent and failed else None,
+    )
+
+
+def _line(text: str) -> str:
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    chosen = next((line for line in reversed(lines) if "Error" in line), lines[-1] if lines else "")
+    return chosen.replace("|", "/")[:_SHOWN]
+
+
+def summary(rows: Sequence[Row]) -> str:
+    """The figures that are asked for, in a few lines."""
+    counted = [row for row in rows if row.absent is None]
+    known = load()
+    joint = [row for row in counted if row.takes_several]
+    together = [r for r in joint if r.ok and "joint" in _levels(known.architecture(r.model_type))]
+    passed = [row for row in counted if row.ok]
+    absent = sorted({row.absent for row in rows if row.absent})
+    times = sorted(row.seconds for row in rows if row.tests)
+    lines = [
+        f"- {len(rows)} types, {len(rows) - len(counted)} of them need a package that isn't"
+        f" installed here ({', '.join(absent)}).",
+        f"- {len(passed)} of the other {len(counted)} pass their whole file"
+        f" ({_percent(passed, counted)}).",
+        f"- {len(together)} of {len(joint)} that take text with images, video or audio do so"
+        f" with all of it in one call ({_percent(together, joint)}).",
+        f"- The median file takes {statistics.median(times) if times else 0:.2f} s after imports.",
+    ]
+    return "\n".join(lines)
+
+
+def _levels(architecture: Architecture | None) -> Sequence[str]:
+    return architecture.tiny.get("levels", ()) if architecture else ()
+
+
+def _percent(part: Sequence[Any], whole: Sequence[Any]) -> str:
+    return f"{100 * len(part) / len(whole):.1f} %" if whole else "none"
+
+
+def paper(rows: Sequence[Row], minutes: float, processes: int) -> str:
+    import transformers
+
+    head = [
+        "# Architectures",
+        "",
+        "Every type that transformers' AutoModel knows, as a tiny model with random weights and"
+        " inputs made from the model alone; its file was written by `rpgen generate"
+        " --all-architectures --weights tiny` and run by `rpgen run`. Made by"
+        " `python -m benchmarks.architectures`"
+        f" with transformers {transformers.__version__} on {machine()} in {minutes:.0f} minutes"
+        f" ({processes} processes).",
+        "",
+        summary(rows),
+        "",
+        "The level is the furthest that the file exercises: forward, joint modalities,"
+        " generation, training step. A check is left out of a file where the type does not stand"
+        " it; the reason is in `model_database.json`.",
+        "",
+        "| type | family | level | checks passed | seconds | left out | where it fell short |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    return "\n".join([*head, *(_cells(row) for row in rows)]) + "\n"
+
+
+def _cells(row: Row) -> str:
+    reason = "" if row.ok else (f"needs {row.absent}" if row.absent else row.reason)
+    left_out = ", ".join(sorted(row.left_out))
+    cells = [
+        row.model_type, row.family, row.level, f"{row.passed}/{row.tests}", f"{row.seconds:.1f}",
+        left_out, reason,
+    ]  # fmt: skip
+    return "| " + " | ".join(cells) + " |"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,53 @@
+"""Everything about some types, a line of JSON each: `python -m rpgen.architectures.one TYPE...`.
+
+A process of its own, because a model may take it down; who started it goes on with the rest.
+"""
+
+import json
+import sys
+import time
+import warnings
+from typing import Any
+
+from rpgen.architectures.explore import explore, heads_of
+from rpgen.architectures.trial import try_out
+from rpgen.errors import RpgenError
+from rpgen.model_database import load
+from rpgen.models.recipe import to_plain
+
+
+def find(model_type: str, seconds: float = 30.0) -> dict[str, Any]:
+    """The `tiny` entry of a type: its recipe, or the problem, or both."""
+    known = load().architecture(model_type)
+    assert known is not None
+    heads = heads_of(known.auto_class, list(known.class_names))
+    explored = explore(model_type, heads, known.inputs, seconds)
+    entry: dict[str, Any] = {}
+    problem = explored.problem
+    if explored.recipe is not None:
+        try:
+            verdict = try_out(model_type, explored.recipe)
+        except (RpgenError, MemoryError) as error:
+            problem = f"{type(error).__name__}: {error}"
+            entry = to_plain(explored.recipe)
+        else:
+            entry, problem = to_plain(verdict.recipe), verdict.problem or problem
+    return {**entry, **({"problem": problem} if problem else {})}
+
+
+def main(types: list[str]) -> int:
+    import torch
+
+    warnings.simplefilter("ignore")
+    torch.set_num_threads(1)
+    for name in types:
+        started = time.monotonic()
+        print(json.dumps({"begun": name}), flush=True)
+        entry = find(name)
+        seconds = round(time.monotonic() - started, 2)
+        print(json.dumps({"type": name, "tiny": entry, "seconds": seconds}), flush=True)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,44 @@
+"""Into the database with what was found, keeping all the rest of it."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from rpgen.errors import OutputError
+from rpgen.model_database import load
+from rpgen.refresh_database import build
+
+
+def record(path: Path, found: Mapping[str, Mapping[str, Any]]) -> int:
+    """Puts each type's `tiny` entry into the file in one step; returns how many changed."""
+    old = load(path)
+    types = {name: dict(raw) for name, raw in old.raw_architectures.items()}
+    changed = 0
+    for name, plain in found.items():
+        if name in types and types[name].get("tiny") != plain:
+            types[name]["tiny"] = dict(plain)
+            changed += 1
+    text = build.text(old.made_with, types, old.raw_models, old.raw_names)
+    fresh = path.with_name(path.name + ".new")
+    try:
+        fresh.write_text(text, encoding="utf-8")
+        fresh.replace(path)
+    except OSError as error:
+        raise OutputError(f"{path} can't be written ({error.strerror}): choose --output") from error
+    return changed
+
+
+def read_journal(path: Path) -> dict[str, dict[str, Any]]:
+    """What was found so far, by type; the last line of a type counts, a torn one does not."""
+    found: dict[str, dict[str, Any]] = {}
+    if not path.exists():
+        return found
+    for line in path.read_text("utf-8").splitlines():
+        try:
+            row = json.loads(line)
+        except json.JSONDecodeError:
+            continue
+        if isinstance(row, dict) and isinstance(row.get("type"), str):
+            found[row["type"]] = row
+    return found
