@@ -15,7 +15,6 @@ from rpgen.hardware.types import (
     State,
 )
 from rpgen.run.channel import RunFile
-from rpgen.run.division import Resources
 from rpgen.run.file_facts import FileFacts
 from rpgen.run.plan import Plan, make_plan
 from rpgen.run.rehearsal import as_last_time, rehearse
@@ -123,20 +122,27 @@ def _folder(path: Path, mb: int) -> Path:
 
 
 def plan_of(
-    files: str, models: dict[str, Path], workers: int = 1, budget: float | None = None
+    files: str,
+    models: dict[str, Path],
+    workers: int = 1,
+    budget: float | None = None,
+    device: str = "cpu",
+    gpus: tuple[float, ...] = (),
+    isolate: bool = False,
 ) -> Plan:
     def job(number: int, name: str) -> Job:
         path = Path(f"/tests/test_{number}_{name}.py")
         checkpoint = {"name": str(models[name]), "auto_class": "AutoModel", "model_type": "bert"}
-        facts = FileFacts(str(models[name]), "embedding", True, checkpoint, {"device": "cpu"})
+        facts = FileFacts(str(models[name]), "embedding", True, checkpoint, {"device": device})
         return Job(Target(path, f"{name}{number}", path.parent), facts)
 
     jobs = [job(number, name) for number, name in enumerate(files)]
-    machine = other_machine(machine_with())
+    machine = other_machine(machine_with(*gpus))
     given = {} if budget is None else {"RPGEN_MEMORY_BUDGET": str(budget)}
-    here = Resources(8, 64_000.0)
+    here = resources_of(machine, device)
     budgets = {} if budget is None else {"cpu": budget}
-    return make_plan(jobs, machine, shares(machine, workers, here, given), budgets)
+    mine = shares(machine, workers, here, given)
+    return make_plan(jobs, machine, mine, budgets, isolate=isolate)
 
 
 @pytest.fixture(autouse=True)
@@ -171,3 +177,15 @@ def test_a_plan_takes_the_fewest_loads(models: dict[str, Path]) -> None:
     plan = plan_of("abcbacab", models, budget=100)
     assert plan.loads == 5
     assert plan.peak_mb["cpu"] <= 100
+
+
+def test_devices_have_the_machines_names(models: dict[str, Path]) -> None:
+    plan = plan_of("aabb", models, 2, device="cuda", gpus=(8000, 9000))
+    assert {(step.worker, step.device) for step in plan.steps} == {(0, "cuda:0"), (1, "cuda:1")}
+    assert set(plan.peak_mb) == {"cuda:0", "cuda:1"}
+
+
+def test_a_worker_for_each_file_loads_for_each_file(models: dict[str, Path]) -> None:
+    plan = plan_of("aab", models, isolate=True)
+    assert (plan.loads, plan.evictions) == (3, 0)
+    assert plan.peak_mb["cpu"] < 40
