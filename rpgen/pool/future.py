@@ -8,6 +8,7 @@ a load. That takes time, so nobody is asked before something has to go.
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
+from unittest import SkipTest
 
 from rpgen.errors import RpgenError
 from rpgen.placement.choose import HEADROOM
@@ -117,7 +118,7 @@ class Future:
             try:
                 coming = self._tell(key)
                 found = self._foretell(coming) if coming else None
-            except (RpgenError, TypeError):  # its own file will say so
+            except (RpgenError, TypeError, SkipTest):  # its own file will say so
                 self._known[key] = None
                 return None
             if found is None:

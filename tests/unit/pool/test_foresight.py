@@ -2,6 +2,7 @@
 
 import itertools
 import random
+import unittest
 from collections.abc import Sequence
 from typing import Any
 
@@ -9,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from rpgen.errors import ModelUnavailableError
 from rpgen.pool.eviction import Candidate, victims
 from rpgen.pool.foresight import Demand, best_schedule
 from rpgen.pool.future import Coming
@@ -251,13 +253,23 @@ def test_what_is_in_use_now_does_not_hide_what_will_fit_later(
     assert pool._future._known["e:c"] is not None
 
 
-def test_a_size_that_cannot_be_told_is_no_obstacle(make_world: Any, make_source: Any) -> None:
+@pytest.mark.parametrize(
+    "error",
+    [
+        TypeError("Checkpoint() got an unexpected keyword argument"),
+        ModelUnavailableError("there is no such model"),
+        unittest.SkipTest("openvino was asked for: it isn't installed"),
+    ],
+)
+def test_a_size_that_cannot_be_told_is_no_obstacle(
+    make_world: Any, make_source: Any, error: Exception
+) -> None:
     world = make_world(host_mb=300.0)
     pool = world.pool()
     pool.disable_low_memory_mode()
 
     def tell(key: str) -> Coming:
-        raise TypeError("Checkpoint() got an unexpected keyword argument")
+        raise error
 
     for name in "ab":
         pool.get_model("e", name, make_source(world, name).load_model)
