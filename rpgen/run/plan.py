@@ -9,6 +9,7 @@ in which each takes as long as it is said to.
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
+from unittest import SkipTest
 
 from rpgen.errors import DoesNotFitError, RpgenError
 from rpgen.pool.future import Coming, Tell
@@ -149,7 +150,7 @@ class Planner:
         try:
             coming = of_file(job.facts, _Source)
             return bare if coming is None else self._load(job.name, coming, upcoming)
-        except (RpgenError, TypeError) as error:
+        except (RpgenError, TypeError, SkipTest) as error:
             kind = "fits nowhere: " if isinstance(error, DoesNotFitError) else ""
             return Step(job.name, job.facts.model, self._number, problem=f"{kind}{error}")
 

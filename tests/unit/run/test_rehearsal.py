@@ -2,6 +2,7 @@
 
 import json
 import sys
+import unittest
 from pathlib import Path
 
 import pytest
@@ -189,3 +190,16 @@ def test_a_worker_for_each_file_loads_for_each_file(models: dict[str, Path]) -> 
     plan = plan_of("aab", models, isolate=True)
     assert (plan.loads, plan.evictions) == (3, 0)
     assert plan.peak_mb["cpu"] < 40
+
+
+def test_a_file_for_a_backend_that_is_not_here_says_why(
+    models: dict[str, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def absent(*_: object) -> None:
+        raise unittest.SkipTest("openvino was asked for: it isn't installed")
+
+    monkeypatch.setattr("rpgen.pool.fetch.require", absent)
+    monkeypatch.setenv("TEST_HARDWARE_PREFERENCES", '{"device": "openvino"}')
+    first, second = plan_of("ab", models).steps
+    assert (first.loads, second.loads) == (None, None)
+    assert first.problem == "openvino was asked for: it isn't installed"
