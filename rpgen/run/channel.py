@@ -64,7 +64,7 @@ class RunFile:
     ran: tuple[tuple[str, int, int, bool], ...] = ()
     needs_models: bool = False
     upcoming: tuple[str, ...] = ()
-    upcoming_files: Mapping[str, str] = field(default_factory=dict)
+    upcoming_files: Mapping[str, str] = field(default_factory=dict, hash=False)
     device: str | None = None
 
 
