@@ -175,9 +175,14 @@ def _write(folder: Path, call: Any, inputs: Mapping[str, Any], static: bool) -> 
 
 def _axes(sizes: Sizes) -> dict[str, dict[int, str]]:
     return {
-        name: {axis: f"{name}_{axis}" for axis, size in enumerate(each) if size is None}
+        name: {axis: axis_name(name, axis) for axis, size in enumerate(each) if size is None}
         for name, each in sizes.items()
     }
+
+
+def axis_name(name: str, axis: int) -> str:
+    """What a free size of an input is called in the file."""
+    return f"{name}_{axis}"
 
 
 def _put(making: Path, place: Path) -> None:

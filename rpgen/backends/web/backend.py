@@ -17,7 +17,7 @@ from dataclasses import replace
 from typing import Any
 
 from rpgen.backends.base import BackendError, Description, Evidence, ModelIdentity, Prepared, Target
-from rpgen.backends.export import ExportedModel, export
+from rpgen.backends.export import ExportedModel, axis_name, export
 from rpgen.backends.prepared import PreparedModel, arrays, tensor
 from rpgen.backends.web.browser import SharedBrowser, shared_browser
 from rpgen.backends.web.placement import Placed, placed
@@ -37,7 +37,6 @@ class WebBackend(ABC):
     """Derive for each provider. Without `browser` it is the one that the process shares."""
 
     name: str
-    dynamic: bool
 
     def __init__(self, browser: SharedBrowser | None = None) -> None:
         self._browser = browser
@@ -57,30 +56,30 @@ class WebBackend(ABC):
     def prepare(
         self, model: Any, inputs: Mapping[str, Any], target: Target, identity: ModelIdentity
     ) -> Prepared:
-        exported = export(model, inputs, identity, static=not self.dynamic)
-        _must_fit(exported)
-        session = PageSession(self._shared(), self._provider(target), exported.path)
+        exported, session = self._open(model, inputs, target, identity)
         try:
             return self._described(session, exported, target)
         except BaseException:
             session.release()
             raise
 
+    def _open(
+        self, model: Any, inputs: Mapping[str, Any], target: Target, identity: ModelIdentity
+    ) -> tuple[ExportedModel, PageSession]:
+        exported = export(model, inputs, identity)
+        _must_fit(exported)
+        return exported, PageSession(self._shared(), self._provider(target), exported.path)
+
     def _described(self, session: PageSession, exported: ExportedModel, target: Target) -> Prepared:
         where = placed(session.opened.placements)
         self._must_compute(where)
-        made = "read from the cache" if exported.from_cache else "made"
-        loaded = session.opened.seconds
         described = Description(
             computed_by=f"{_RUNTIME}, {self.name}, in Chromium {session.opened.version}",
             device="CPU",
             precision="f32",
             nodes=where.nodes,
-            prepare_seconds=round(exported.seconds + loaded, 3),
-            notes=(
-                f"ONNX file {made} in {exported.seconds:.2f} s, loaded in {loaded:.2f} s",
-                *self._notes(session.opened, where),
-            ),
+            prepare_seconds=round(exported.seconds + session.opened.seconds, 3),
+            notes=self._notes(session.opened, where),
         )
         return _OnPage(self._labelled(described, target), session, exported)
 
@@ -113,7 +112,6 @@ class WasmBackend(WebBackend):
     """The processor, in the browser's sandbox."""
 
     name = "wasm"
-    dynamic = True
 
     def _ask(self, live: Live, target: Target) -> Evidence:
         live.page("probe")
@@ -135,7 +133,6 @@ class WebGpuBackend(WebBackend):
     """Whatever adapter the browser gives; an adapter in software is told from a real one."""
 
     name = "webgpu"
-    dynamic = True
 
     def _ask(self, live: Live, target: Target) -> Evidence:
         found = _adapter(live)
@@ -182,7 +179,6 @@ class WebNnBackend(WebBackend):
     """On Linux and without an accelerator it computes on the processor, whatever is asked for."""
 
     name = "webnn"
-    dynamic = False
 
     def _refuses(self, target: Target) -> Evidence | None:
         asked = _device_type(target)
@@ -203,9 +199,31 @@ class WebNnBackend(WebBackend):
         reason = f"WebNN gave a context for {asked} in Chromium {live.version}"
         return Evidence(True, reason, details={"browser": live.version, "device_type": asked})
 
-    def _provider(self, target: Target) -> Provider:
-        strict = {"extra": {"session": {"disable_cpu_ep_fallback": "1"}}}
-        return Provider("webnn", {"name": "webnn", "deviceType": _device_type(target)}, strict)
+    def _open(
+        self, model: Any, inputs: Mapping[str, Any], target: Target, identity: ModelIdentity
+    ) -> tuple[ExportedModel, PageSession]:
+        """WebNN takes graphs of fixed sizes: those of the inputs are put in for the free ones.
+        Where something of the graph still hangs on sizes, it is exported again with fixed ones."""
+        exported = export(model, inputs, identity)
+        _must_fit(exported)
+        fixed = replace(exported, sizes={n: tuple(x.shape) for n, x in inputs.items()})
+        free = _free_sizes(exported, fixed)
+        try:
+            provider = self._provider(target, free)
+            return fixed, PageSession(self._shared(), provider, exported.path)
+        except BackendError:
+            if not free:
+                raise
+        exported = export(model, inputs, identity, static=True)
+        return exported, PageSession(self._shared(), self._provider(target), exported.path)
+
+    def _provider(self, target: Target, sizes: Mapping[str, int] | None = None) -> Provider:
+        options = {
+            "extra": {"session": {"disable_cpu_ep_fallback": "1"}},
+            "freeDimensionOverrides": dict(sizes or {}),
+        }
+        asked = {"name": "webnn", "deviceType": _device_type(target)}
+        return Provider("webnn", asked, options)
 
     def _labelled(self, described: Description, target: Target) -> Description:
         return replace(described, device=_device_type(target).upper())
@@ -251,6 +269,16 @@ def _name_of(adapter: Mapping[str, Any]) -> str:
 
 def _device_type(target: Target) -> str:
     return (target.device or "cpu").lower()
+
+
+def _free_sizes(exported: ExportedModel, fixed: ExportedModel) -> dict[str, int]:
+    """The size for each axis that an export leaves free, by the name that it has there."""
+    return {
+        axis_name(name, axis): int(size)
+        for name, sizes in exported.sizes.items()
+        for axis, (free, size) in enumerate(zip(sizes, fixed.sizes[name], strict=True))
+        if free is None and size is not None
+    }
 
 
 def _must_fit(exported: ExportedModel) -> None:

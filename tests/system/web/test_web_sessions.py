@@ -95,7 +95,7 @@ def test_weight_that_webgpu_leaves_to_the_processor_is_a_failure() -> None:
 
 def test_what_webnn_can_not_take_whole_is_a_failure(monkeypatch: pytest.MonkeyPatch) -> None:
     """With free sizes part of this model would be computed outside of WebNN."""
-    monkeypatch.setattr(WebNnBackend, "dynamic", True)
+    monkeypatch.setattr("rpgen.backends.web.backend._free_sizes", lambda *_: {})
     with pytest.raises(BackendError, match="fallback to CPU EP has been explicitly disabled"):
         prepare(WebNnBackend(), tiny("vit"), example(tiny("vit")))
 
