@@ -54,6 +54,7 @@ def test_a_worker_is_told_of_the_models_that_it_will_get() -> None:
     task = waiting.take(0)
     assert task is not None
     assert task.upcoming == ("a", "b", "a", "c")
+    assert task.upcoming_files == {"a": "/0", "b": "/1", "c": "/3"}
     other = waiting.take(1)
     assert other is not None
     assert other.upcoming == ("b", "c")
