@@ -6,8 +6,10 @@ Edit it freely: rpgen never overwrites an edited file unless told to with --forc
 
 import sys
 import unittest
+from pathlib import Path
 
 import torch
+from PIL import Image
 from rpgen import checks, get_global_resource_pool
 from rpgen.models import Checkpoint
 from rpgen.models.inputs import example_image
@@ -26,6 +28,9 @@ HARDWARE_PREFERENCES = {
 }
 CLEANUP_AGE_MINUTES = 0.5
 PRECISIONS = ("bf16", "fp16")
+# What trained weights see. Put the photo beside this file, or one of your own.
+PHOTO, LABEL = "000000039769.jpg", "cat"
+PHOTO_FROM = "val2017 of cocodataset.org has it"
 
 
 class TestGoogleVitBasePatch16224(unittest.TestCase):
@@ -109,6 +114,19 @@ class TestGoogleVitBasePatch16224(unittest.TestCase):
             self.image_processor, CHECKPOINT.load_image_processor, images=self.images
         )
 
+    def test_a_known_photo_gets_its_label(self):
+        """The label is among the five most likely."""
+        weights = CHECKPOINT.choice()
+        if weights.kind != "pretrained":
+            self.skipTest(f"only trained weights know labels: {weights.reason}")
+        photo = Path(__file__).with_name(PHOTO)
+        if not photo.exists():
+            self.skipTest(f"put {PHOTO} beside this file: {PHOTO_FROM}")
+        logits = self.forward(self.encode([Image.open(photo).convert("RGB")])).logits[0]
+        likely = logits.topk(min(5, len(logits))).indices.tolist()
+        labels = [self.model.config.id2label[each].lower() for each in likely]
+        self.assertTrue(any(LABEL in each.split() for each in labels), labels)
+
     def test_same_input_gives_same_output(self):
         """Dropout is off, no run shows in another, and inputs stay as they were."""
         inputs = self.example()
@@ -165,4 +183,4 @@ def main():
 if __name__ == "__main__":
     sys.exit(main())
 
-# rpgen:signature 7334aae379d1339c
+# rpgen:signature 767ff5f2535c29e4

@@ -36,6 +36,8 @@ TARGETS = [
     "It rains.",
     "On Saturdays she sells bread.",
 ]
+ENGLISH = "translate English to German: The house is wonderful."
+TRANSLATED = "Das Haus ist wunderbar."
 
 
 class TestT5Small(unittest.TestCase):
@@ -152,6 +154,15 @@ class TestT5Small(unittest.TestCase):
             self.model, self.encode, self.sources, NEW_TOKENS
         )
 
+    def test_a_known_sentence_is_translated(self):
+        weights = CHECKPOINT.choice()
+        if weights.kind != "pretrained":
+            self.skipTest(f"only trained weights know languages: {weights.reason}")
+        inputs = self.encode([ENGLISH])
+        tokens = self.model.generate(**inputs, max_new_tokens=40, do_sample=False)
+        written = self.tokenizer.decode(tokens[0], skip_special_tokens=True)
+        self.assertEqual(written.strip(), TRANSLATED)
+
     def test_same_input_gives_same_output(self):
         """Dropout is off, no run shows in another, and inputs stay as they were."""
         inputs = self.example()
@@ -206,4 +217,4 @@ def main():
 if __name__ == "__main__":
     sys.exit(main())
 
-# rpgen:signature 05077faf3612c6a0
+# rpgen:signature 7055de99ed0e1aba

@@ -19,12 +19,46 @@ _MASKED = re.compile(
 )
 
 
+_NAMES_PLACES = re.compile(r"(^|/)bert-(base|large)-ner(-uncased)?$", re.IGNORECASE)
+_TRANSLATES = re.compile(r"^(google-t5/)?t5-(small|base|large|3b)$")
+_KNOWS_COLOURS = re.compile(r"(^|/)(clip-vit|siglip2?-)", re.IGNORECASE)
+_SEES_CATS = re.compile(
+    r"(^|/)(vit-(base|large)-patch(16|32)-(224|384)$|resnet-(18|34|50|101|152)$|deit-"
+    r"|convnext(v2)?-|swinv?2?-|beit-(base|large)|mobilenet_v|efficientnet-b|regnet-y-|levit-)"
+    r"|(^|/)(detr-resnet-(50|101)$|yolos-)",
+    re.IGNORECASE,
+)
+_HEARS_ENGLISH = re.compile(
+    r"(^|/)(whisper-(tiny|base|small|medium|large)|wav2vec2-(base|large)-960h|hubert-large-ls960-ft)",
+    re.IGNORECASE,
+)
+
+
 @dataclass(frozen=True)
 class Expectations:
-    """A text and what follows, or stands in the gap of it; None where nothing is known."""
+    """What is known, None where nothing is.
+
+    `continuation` and `gap`: a text and what follows, or stands in the gap of it. `entity`: a
+    text, a name in it and its kind. `translation`: a text and what it becomes. `colours`:
+    names that plain pictures are told by. `photo` and `recording`: a file that a person puts
+    beside the test, since rpgen ships none, with a word that must be found, and its source.
+    """
 
     continuation: tuple[str, str] | None = None
     gap: tuple[str, str] | None = None
+    entity: tuple[str, str, str] | None = None
+    translation: tuple[str, str] | None = None
+    colours: tuple[str, ...] | None = None
+    photo: tuple[str, str, str] | None = None
+    recording: tuple[str, str, str] | None = None
+
+
+_PHOTO = ("000000039769.jpg", "cat", "val2017 of cocodataset.org has it")
+_RECORDING = (
+    "1272-128104-0000.wav",
+    "apostle of the middle classes",
+    "LibriSpeech dev-clean has it, as flac",
+)
 
 
 def expectations_of(model: str, subfamily: str | None) -> Expectations:
@@ -33,4 +67,16 @@ def expectations_of(model: str, subfamily: str | None) -> Expectations:
         return Expectations(continuation=(_CAPITAL, " Paris"))
     if subfamily == Subfamily.MASKED_LM and _MASKED.search(model):
         return Expectations(gap=(f"{_CAPITAL} {{mask}}.", "Paris"))
+    if subfamily == Subfamily.TOKEN_CLASSIFIER and _NAMES_PLACES.search(model):
+        return Expectations(entity=("My name is Wolfgang and I live in Berlin.", "Berlin", "LOC"))
+    if subfamily == Subfamily.SEQ2SEQ and _TRANSLATES.search(model):
+        english = "translate English to German: The house is wonderful."
+        return Expectations(translation=(english, "Das Haus ist wunderbar."))
+    if subfamily == Subfamily.IMAGE_TEXT_ENCODER and _KNOWS_COLOURS.search(model):
+        return Expectations(colours=("red", "green", "blue"))
+    seeing = (Subfamily.IMAGE_CLASSIFIER, Subfamily.OBJECT_DETECTOR)
+    if subfamily in seeing and _SEES_CATS.search(model):
+        return Expectations(photo=_PHOTO)
+    if subfamily == Subfamily.SPEECH_RECOGNITION and _HEARS_ENGLISH.search(model):
+        return Expectations(recording=_RECORDING)
     return Expectations()

@@ -8,6 +8,7 @@ import sys
 import unittest
 
 import torch
+from PIL import Image
 from rpgen import checks, get_global_resource_pool
 from rpgen.models import Checkpoint
 from rpgen.models.inputs import example_image
@@ -31,6 +32,7 @@ TEXTS = [
     "Rain again.",
     "She sells fresh bread on Saturdays.",
 ]
+COLOURS = ["red", "green", "blue"]
 
 
 class TestName(unittest.TestCase):
@@ -142,6 +144,16 @@ class TestName(unittest.TestCase):
             padding=True,
         )
 
+    def test_a_colour_fits_its_name(self):
+        """A plain picture is told from the others by the name of its colour."""
+        weights = CHECKPOINT.choice()
+        if weights.kind != "pretrained":
+            self.skipTest(f"only trained weights know colours: {weights.reason}")
+        images = [Image.new("RGB", (224, 224), colour) for colour in COLOURS]
+        texts = [f"a {colour} picture" for colour in COLOURS]
+        fits = self.forward(self.encode(texts, images)).logits_per_image
+        self.assertEqual(fits.argmax(dim=1).tolist(), [*range(len(COLOURS))])
+
     def test_same_input_gives_same_output(self):
         """Dropout is off, no run shows in another, and inputs stay as they were."""
         inputs = self.example()
@@ -192,4 +204,4 @@ def main():
 if __name__ == "__main__":
     sys.exit(main())
 
-# rpgen:signature 28925fe8bb293116
+# rpgen:signature af4d39bea4f67e25

@@ -6,8 +6,10 @@ Edit it freely: rpgen never overwrites an edited file unless told to with --forc
 
 import sys
 import unittest
+from pathlib import Path
 
 import torch
+from PIL import Image
 from rpgen import checks, get_global_resource_pool
 from rpgen.models import Checkpoint
 from rpgen.models.inputs import example_image
@@ -26,6 +28,9 @@ HARDWARE_PREFERENCES = {
 }
 CLEANUP_AGE_MINUTES = 0.5
 PRECISIONS = ("bf16", "fp16")
+# What trained weights see. Put the photo beside this file, or one of your own.
+PHOTO, LABEL = "000000039769.jpg", "cat"
+PHOTO_FROM = "val2017 of cocodataset.org has it"
 
 
 class TestName(unittest.TestCase):
@@ -116,6 +121,20 @@ class TestName(unittest.TestCase):
             self.image_processor, CHECKPOINT.load_image_processor, images=self.images
         )
 
+    def test_a_known_photo_gets_its_label(self):
+        """Something with the label is found, with a probability above one half."""
+        weights = CHECKPOINT.choice()
+        if weights.kind != "pretrained":
+            self.skipTest(f"only trained weights know labels: {weights.reason}")
+        photo = Path(__file__).with_name(PHOTO)
+        if not photo.exists():
+            self.skipTest(f"put {PHOTO} beside this file: {PHOTO_FROM}")
+        logits = self.forward(self.encode([Image.open(photo).convert("RGB")])).logits[0]
+        sure, found = logits.softmax(-1)[:, :-1].max(-1)  # the last one: nothing
+        likely = found[sure > 0.5].tolist()
+        labels = [self.model.config.id2label[each].lower() for each in likely]
+        self.assertTrue(any(LABEL in each.split() for each in labels), labels)
+
     def test_same_input_gives_same_output(self):
         """Dropout is off, no run shows in another, and inputs stay as they were."""
         inputs = self.example()
@@ -170,4 +189,4 @@ def main():
 if __name__ == "__main__":
     sys.exit(main())
 
-# rpgen:signature 6354575a2d1a2d30
+# rpgen:signature 816a608a800fbcb5

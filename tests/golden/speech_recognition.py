@@ -6,11 +6,13 @@ Edit it freely: rpgen never overwrites an edited file unless told to with --forc
 
 import sys
 import unittest
+from pathlib import Path
 
 import torch
 from rpgen import checks, get_global_resource_pool
 from rpgen.models import Checkpoint
 from rpgen.models.inputs import example_sound
+from rpgen.models.recordings import read_wav
 
 FAMILY = "audio"
 CHECKPOINT = Checkpoint(
@@ -30,6 +32,10 @@ NEW_TOKENS = 8
 TASK_TOKENS = 4  # start, language, task and timestamps may stand before the text
 TRANSCRIPT = "The lamp was lit."
 SECONDS = 1.0
+# What trained weights hear. Put the recording beside this file, or one of your own.
+RECORDING = "1272-128104-0000.wav"
+SAID = "apostle of the middle classes"
+RECORDING_FROM = "LibriSpeech dev-clean has it, as flac"
 
 
 class TestName(unittest.TestCase):
@@ -137,6 +143,19 @@ class TestName(unittest.TestCase):
             sampling_rate=self.feature_extractor.sampling_rate,
         )
 
+    def test_a_known_recording_is_understood(self):
+        weights = CHECKPOINT.choice()
+        if weights.kind != "pretrained":
+            self.skipTest(f"only trained weights know words: {weights.reason}")
+        recording = Path(__file__).with_name(RECORDING)
+        if not recording.exists():
+            self.skipTest(f"put {RECORDING} beside this file: {RECORDING_FROM}")
+        inputs = self.encode([read_wav(recording, self.rate)])
+        del inputs["labels"]
+        tokens = self.model.generate(**inputs, max_new_tokens=64, do_sample=False)
+        said = self.tokenizer.decode(tokens[0], skip_special_tokens=True)
+        self.assertIn(SAID, said.lower())
+
     def test_tokenizer_fits_the_model(self):
         """Its ids have embeddings, texts come back, padding is masked."""
         checks.assert_tokenizer_fits(self.tokenizer, self.model)
@@ -223,4 +242,4 @@ def main():
 if __name__ == "__main__":
     sys.exit(main())
 
-# rpgen:signature 390f8380ff2c5022
+# rpgen:signature 0a5147676ad71ab2

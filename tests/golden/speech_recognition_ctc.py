@@ -6,11 +6,13 @@ Edit it freely: rpgen never overwrites an edited file unless told to with --forc
 
 import sys
 import unittest
+from pathlib import Path
 
 import torch
 from rpgen import checks, get_global_resource_pool
 from rpgen.models import Checkpoint
 from rpgen.models.inputs import example_sound
+from rpgen.models.recordings import read_wav
 
 FAMILY = "audio"
 CHECKPOINT = Checkpoint(
@@ -27,6 +29,10 @@ HARDWARE_PREFERENCES = {
 CLEANUP_AGE_MINUTES = 0.5
 PRECISIONS = ("bf16", "fp16")
 SECONDS = 1.0
+# What trained weights hear. Put the recording beside this file, or one of your own.
+RECORDING = "1272-128104-0000.wav"
+SAID = "apostle of the middle classes"
+RECORDING_FROM = "LibriSpeech dev-clean has it, as flac"
 
 
 class TestName(unittest.TestCase):
@@ -121,6 +127,18 @@ class TestName(unittest.TestCase):
             sampling_rate=self.feature_extractor.sampling_rate,
         )
 
+    def test_a_known_recording_is_understood(self):
+        weights = CHECKPOINT.choice()
+        if weights.kind != "pretrained":
+            self.skipTest(f"only trained weights know words: {weights.reason}")
+        recording = Path(__file__).with_name(RECORDING)
+        if not recording.exists():
+            self.skipTest(f"put {RECORDING} beside this file: {RECORDING_FROM}")
+        inputs = self.encode([read_wav(recording, self.rate)])
+        tokens = self.forward(inputs).logits.argmax(-1)
+        said = CHECKPOINT.load_tokenizer().decode(tokens[0])
+        self.assertIn(SAID, said.lower())
+
     def test_same_input_gives_same_output(self):
         """Dropout is off, no run shows in another, and inputs stay as they were."""
         inputs = self.example()
@@ -175,4 +193,4 @@ def main():
 if __name__ == "__main__":
     sys.exit(main())
 
-# rpgen:signature 20f20f425e7e5905
+# rpgen:signature 01050fccd7f24386

