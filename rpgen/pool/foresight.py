@@ -58,6 +58,8 @@ def best_schedule(held: Sequence[Candidate], coming: Sequence[Demand], free: int
     `held` and `coming` are of one memory with `free` bytes left; what is busy may not go for
     the first demand.
     """
+    sizes = {candidate.key: candidate.size for candidate in held}  # measured ones, not predicted
+    coming = [replace(demand, size=sizes.get(demand.key, demand.size)) for demand in coming]
     by_rule = [_tried(rule, held, coming, free) for rule in _RULES]
     best = min(by_rule, key=len)
     plain = _tried(_plainly_oldest, held, coming, free)

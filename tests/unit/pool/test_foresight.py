@@ -132,6 +132,24 @@ def test_every_schedule_can_be_kept(
             assert demand.need > room or (at == 0 and busy)
 
 
+def test_what_is_held_may_be_larger_or_smaller_than_predicted() -> None:
+    """Nothing is left out of a schedule for that: each load that has room is in it."""
+    source = random.Random(4)
+    for _ in range(400):
+        names = [chr(97 + i) for i in range(5)]
+        sizes = {name: source.choice(SIZES) for name in names}
+        held = [
+            Candidate(name, "", sizes[name] + source.randint(-5, 5), used)
+            for used, name in enumerate(source.sample(names, 3))
+        ]
+        coming = demands(source.choices(names, k=10), sizes, {})
+        free = 30
+        room = free + sum(candidate.size for candidate in held)
+        there = {candidate.key for candidate in held}
+        loaded = {decision.key for decision in best_schedule(held, coming, free)}
+        assert {d.key for d in coming if d.need <= room} <= loaded | there
+
+
 def run_of(pool: Any, files: Sequence[str], sources: dict[str, Any], tell: Any, window: int) -> int:
     """How many loads these files take, each of one model, as the runner would run them."""
     loads = 0
