@@ -17,7 +17,7 @@ from rpgen.model_database import ModelDatabase
 from rpgen.name_patterns import NOT_BRANDS, TURNING, USES
 
 MAX_TOKENS = 40
-SIZE = re.compile(r"a?\d+(\.\d+)?(x\d+(\.\d+)?)?[bmkt]")
+SIZE = re.compile(r"a?\d+(\.\d+)?(x\d+(\.\d+)?)?[bmkt](v\d+)?")
 QUANTISED = re.compile(r"[.-](i?q\d\w*|bf16|fp?16|fp?32)$")
 VISION_VERSION = re.compile(r"^(r?\d[\d.]*)v$|^v$")  # GLM-4.5V, R1V, MiniCPM-V see
 OMNI = re.compile(r"^o$")  # MiniCPM-o sees and hears
@@ -80,7 +80,7 @@ def humps(name: str) -> tuple[str, ...]:
 def has_size(name: str) -> bool:
     """Whether the name tells billions of parameters, as names of language models do."""
     parts = PARTS.split(plain_name(name))
-    return any(SIZE.fullmatch(part) and part[-1] in "bt" for part in parts)
+    return any(SIZE.fullmatch(part) and part.partition("v")[0][-1] in "bt" for part in parts)
 
 
 class NameIndex:

@@ -9,6 +9,7 @@ from rpgen.heads import split
 from rpgen.name_patterns import SHARED, TURNING, USES, Word
 
 RUNS = (3, 2, 1)  # words that one use may consist of, the longest first
+MIN_ENDING = 5  # letters of a word of use that counts at the end of a longer word
 ORDER = (Family.MULTIMODAL, Family.AUDIO, Family.VISION, Family.EMBEDDING, Family.TEXT_GENERATION)
 """Which family a name without an architecture is of where its words say several: who writes
 `speech` or `image` means it, while words about text are also said of other models."""
@@ -56,6 +57,12 @@ def read(text: str) -> list[Use]:
     if text not in USES:
         return []
     return [Use(text, word, text in TURNING) for word in SHARED.get(text, (USES[text],))]
+
+
+def ending_in(words: tuple[str, ...]) -> list[Use]:
+    """Words of use at the end of written-together ones: `mineralimage`, `facedetector`."""
+    endings = (word[at:] for word in words for at in range(1, len(word) - MIN_ENDING + 1))
+    return [use for ending in endings for use in read(ending)]
 
 
 def by_votes(uses: Sequence[Use]) -> Use | None:

@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 
 from rpgen.classification.evidence import TEXT_FAMILIES, Clue, clue
 from rpgen.classification.name_index import Known, NameIndex, has_size, name_index, tokens
-from rpgen.classification.name_words import Use, by_votes, read, uses_in
+from rpgen.classification.name_words import Use, by_votes, ending_in, read, uses_in
 from rpgen.families import Family, Finding, Subfamily
 from rpgen.heads import HEADS, split
 from rpgen.model_database import Architecture, ModelDatabase
@@ -233,6 +233,7 @@ def _without_architecture(
         return _with_type(None, word, 0.5, 0.5, reason, database)
     of_maker = name.rpartition("/")[0]
     use = telling or _telling(uses_in(of_maker, tokens(of_maker))) or by_votes(uses)
+    use = use or by_votes(ending_in(words))
     if use is not None:
         brand = next((found for one in uses if (found := index.inside(one.text))), None)
         return _with_type(brand, use.word, 0.5, 0.5, f"the name holds {use.text}", database)

@@ -67,7 +67,7 @@ def read_types() -> dict[str, RawType]:
             if model_type in found:
                 first = model_class if isinstance(model_class, str) else model_class[0]
                 found[model_type].class_names[auto_class] = first
-    for kind, classes in _processor_mappings().items():
+    for kind, classes in processor_mappings().items():
         for model_type, class_name in classes.items():
             if model_type in found:
                 found[model_type].processors[kind] = class_name
@@ -119,7 +119,7 @@ PROCESSOR_SOURCES = {
 }
 
 
-def _processor_mappings() -> dict[str, dict[str, str]]:
+def processor_mappings() -> dict[str, dict[str, str]]:
     import transformers.models.auto as auto
 
     folder = Path(str(auto.__file__)).parent

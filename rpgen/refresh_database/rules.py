@@ -42,7 +42,10 @@ GENERATE_TEXT = (
     Subfamily.TEXT_TO_SPEECH,
 )
 NO_VERDICT = ("AutoModel", "AutoModelForPreTraining", "AutoModelForTextEncoding", "AutoBackbone")
-ROLES = (("text", TEXT), ("vision", IMAGE), ("image", IMAGE), ("audio", AUDIO), ("speech", AUDIO))
+ROLES = (
+    *(("text", TEXT), ("vision", IMAGE), ("image", IMAGE), ("video", IMAGE)),
+    *(("audio", AUDIO), ("speech", AUDIO)),
+)
 
 
 def best_head(raw: RawType) -> Head | None:
@@ -152,8 +155,8 @@ def _inputs(raw: RawType, head: Head | None) -> tuple[str, ...]:
 
 def _role(raw: RawType, types: Mapping[str, RawType]) -> str | None:
     """What a part does in its whole, from the attribute it has there, or from its own name."""
-    if raw.parts and len(raw.parts) > 1:
-        return None
+    if len({_role_of(attribute) for attribute in raw.parts} - {None}) > 1:
+        return None  # it joins several
     whole = _whole(raw, types)
     if whole is None:
         return None
