@@ -123,6 +123,7 @@ def _compute(model: Any, twin: Any, forward: Forward) -> None:
     @functools.wraps(twin.forward)
     def computed(*args: Any, **kwargs: Any) -> Any:
         given = {**dict(zip(parameters, args, strict=False)), **kwargs}
+        given = {name: value for name, value in given.items() if _says_something(name, value)}
         if caches and given.get("use_cache") is None and given.get("past_key_values") is None:
             given["use_cache"] = False  # nobody asked for one
         try:
@@ -133,6 +134,11 @@ def _compute(model: Any, twin: Any, forward: Forward) -> None:
         return found
 
     model.forward = computed
+
+
+def _says_something(name: str, value: Any) -> bool:
+    """What is left out by one caller and written out by another is one preparation."""
+    return value is not None and not (name == "return_dict" and value is True)
 
 
 def _keep_cache(given: Any, found: Any) -> None:

@@ -124,7 +124,7 @@ def _configuration(model: Any) -> str:
 @functools.cache
 def _digest_of_exporter() -> str:
     """Of the code here that decides what is recorded."""
-    sources = ("call.py", "export.py", "structure.py", "tracing.py")
+    sources = ("call.py", "export.py", "plainer.py", "structure.py", "tracing.py")
     here = Path(__file__).parent
     return hashlib.sha256(b"".join((here / name).read_bytes() for name in sources)).hexdigest()
 

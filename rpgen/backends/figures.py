@@ -25,7 +25,7 @@ class Difference:
 class Figures:
     """`cache` is what is said of generation: None where nothing was generated.
 
-    `nodes` are those of the first preparation; `prepare_seconds` of all of them together.
+    `nodes` and `notes` are those of the first preparation, `prepare_seconds` of all together.
     """
 
     target: str
@@ -74,7 +74,7 @@ def summed(
         difference=worst.relative if worst else None,
         difference_in=worst.output if worst else None,
         cache=cache,
-        notes=tuple(dict.fromkeys(note for each in told for note in each.notes)),
+        notes=first.notes,
     )
 
 

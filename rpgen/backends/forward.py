@@ -98,6 +98,9 @@ class Forward:
             tensors, taken = take_apart(dict(given), "")
         except UnknownPartError as error:
             raise BackendError(f"{self.target} can't take this input: {error}") from error
+        if "past_key_values" in given and not any(n.startswith("past_key") for n in tensors):
+            given = {n: part for n, part in given.items() if n != "past_key_values"}  # it is empty
+            tensors, taken = take_apart(dict(given), "")
         structure = signature(taken)
         with self._lock:
             known = next((r for r in self._ready if r.takes(structure, tensors)), None)

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from rpgen.backends.base import BackendError, Sizes, first_line
+from rpgen.backends.plainer import plainer_operations
 from rpgen.models.quiet import quiet_transformers, seeded
 
 
@@ -37,68 +38,13 @@ def _recorded(call: Any, inputs: Mapping[str, Any]) -> Any:
 
     given = tuple(inputs.values())
     try:
-        with _plainer_operations():
+        with plainer_operations():
             recorded = torch.jit.trace(call, given, check_trace=False, strict=False)
     except Exception as error:
         if isinstance(error, MemoryError):
             raise
         raise BackendError(f"torch can't record this model: {first_line(error)}") from error
     return recorded.eval()
-
-
-@contextmanager
-def _plainer_operations() -> Iterator[None]:
-    with _plainer_torch(), _plainer_transformers():
-        yield
-
-
-@contextmanager
-def _plainer_torch() -> Iterator[None]:
-    """What ONNX or OpenVINO doesn't know is recorded as what it is: `torch.diff` (masks look for
-    jumps in positions with it, and count them) as a subtraction, a count of truths as one of
-    numbers."""
-    import torch
-
-    def count(value: Any, *args: Any, **kwargs: Any) -> Any:
-        return torch.cumsum(value.long() if value.dtype is torch.bool else value, *args, **kwargs)
-
-    def difference(value: Any, n: int = 1, dim: int = -1, prepend: Any = None) -> Any:
-        for _ in range(n):
-            whole = value if prepend is None else torch.cat([prepend, value], dim)
-            length = whole.shape[dim]
-            value = whole.narrow(dim, 1, length - 1) - whole.narrow(dim, 0, length - 1)
-        return value
-
-    kept = torch.diff
-    torch.diff, torch.Tensor.cumsum = difference, count
-    try:
-        yield
-    finally:
-        torch.diff = kept
-        del torch.Tensor.cumsum  # its base has the real one
-
-
-@contextmanager
-def _plainer_transformers() -> Iterator[None]:
-    """The first entry of a cache is itself, where transformers joins it to an empty tensor of
-    another rank; and heads that share keys get a copy each, where torch would share them."""
-    from transformers.cache_utils import DynamicLayer
-    from transformers.integrations import sdpa_attention
-
-    def update(layer: Any, keys: Any, values: Any, *args: Any, **kwargs: Any) -> Any:
-        if layer.is_initialized:
-            return kept(layer, keys, values, *args, **kwargs)
-        layer.lazy_initialization(keys, values)
-        layer.keys, layer.values = keys, values
-        return keys, values
-
-    kept, shares = DynamicLayer.update, getattr(sdpa_attention, "use_gqa_in_sdpa", None)
-    DynamicLayer.update = update
-    sdpa_attention.use_gqa_in_sdpa = lambda *_args, **_options: False
-    try:
-        yield
-    finally:
-        DynamicLayer.update, sdpa_attention.use_gqa_in_sdpa = kept, shares
 
 
 def forget_recordings() -> None:

@@ -63,9 +63,10 @@ def _sentences(backend: Mapping[str, Any]) -> Iterator[str]:
     counted = ", ".join(f"{count} on {where}" for where, count in backend["nodes"].items())
     yield f"{backend['precision']}" + (f", nodes: {counted}" if counted else "")
     if (off := _off(backend)) is not None:
-        yield f"{off} torch's result in {backend['difference_in']} ({backend['compared']} sizes)"
-    prepared = words.seconds(backend["prepare_seconds"])
-    yield f"prepared {backend['preparations']} times in {prepared}"
+        sizes = f"{backend['compared']} sizes of inputs"
+        yield f"{off} torch's spread at most, in {backend['difference_in']} ({sizes})"
+    count, took = backend["preparations"], words.seconds(backend["prepare_seconds"])
+    yield f"prepared {'once' if count == 1 else f'{count} times'} in {took}"
     if run := _run(backend):
         yield f"{backend['runs']} runs, {run}"
     if backend.get("cache"):
