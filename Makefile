@@ -12,7 +12,7 @@ FOLDER_OF = $(BIN)/python -c "import importlib.util as u; print(u.find_spec('$(1
 export HF_HUB_DISABLE_TELEMETRY := 1
 export TOKENIZERS_PARALLELISM := false
 
-.PHONY: help demo test browser lint check-database check-skills skills database wheel benchmarks clean
+.PHONY: help demo test browser lint check-database check-skills skills database architectures wheel benchmarks clean
 
 help: ## Show this list.
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -51,6 +51,9 @@ check-database: $(INSTALLED) ## Is the model database that of the installed tran
 
 database: $(INSTALLED) ## Refresh model_database.json from the installed transformers.
 	$(BIN)/python -m rpgen.refresh_database
+
+architectures: $(INSTALLED) ## Find out anew how each architecture is made tiny (takes long).
+	$(BIN)/python -m rpgen.architectures --journal .benchmarks/architectures.jsonl --processes 2
 
 skills: $(INSTALLED) ## Write the committed tests in skills/ again.
 	$(BIN)/rpgen generate --output-dir skills --models-file well-known.txt

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from benchmarks import faults, memory, pool, running, sharing, startup
+from benchmarks import architectures, faults, memory, pool, running, sharing, startup
 
 SECTIONS: dict[str, Callable[[], str]] = {
     "startup": startup.section,
@@ -15,6 +15,7 @@ SECTIONS: dict[str, Callable[[], str]] = {
     "memory": memory.section,
     "running": running.section,
     "faults": faults.section,
+    "architectures": architectures.section,
 }
 PAPER = Path(__file__).parent.parent / "docs" / "benchmarks.md"
 

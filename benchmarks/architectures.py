@@ -26,6 +26,7 @@ from rpgen.model_database import Architecture, load
 
 ROOT = Path(__file__).parent.parent
 PAPER = ROOT / "docs" / "architectures.md"
+FOLDER = Path(".benchmarks") / "architectures"
 BATCH = 25
 TIMEOUT = 120
 """Seconds for one test of a file."""
@@ -43,7 +44,7 @@ class Row:
     level: str
     takes_several: bool
     passed: int
-    tests: int
+    tests: int  # without those that were skipped, which say why
     seconds: float
     left_out: Mapping[str, str]
     reason: str
@@ -57,19 +58,29 @@ class Row:
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.architectures")
     parser.add_argument("types", nargs="*")
-    parser.add_argument("--folder", type=Path, default=Path(".benchmarks") / "architectures")
+    parser.add_argument("--folder", type=Path, default=FOLDER)
     parser.add_argument("--processes", type=int, default=2)
     options = parser.parse_args()
-    started = time.monotonic()
-    files = generate(options.folder, options.types)
-    run_all(files, options.folder, options.processes)
-    rows = read(options.folder)
-    if not options.types:
-        minutes = (time.monotonic() - started) / 60
-        text = paper(rows, minutes, options.processes)
-        PAPER.write_text(text, "utf-8")
-    print(summary(rows))
+    print(summary(sweep(options.folder, options.types, options.processes)))
     return 0
+
+
+def section() -> str:
+    """For docs/benchmarks.md; the table stands in docs/architectures.md."""
+    rows = sweep(FOLDER, (), 2)
+    return f"## Every architecture\n\n{summary(rows)}\n\nThe table is in `architectures.md`."
+
+
+def sweep(folder: Path, types: Sequence[str], processes: int) -> list[Row]:
+    """Runs what has not been run yet; of all types it also writes the paper."""
+    files = generate(folder, types)
+    before, started = len(list(folder.glob("batch-*.json"))), time.monotonic()
+    run_all(files, folder, processes)
+    rows = read(folder)
+    if not types:
+        minutes = None if before else (time.monotonic() - started) / 60
+        PAPER.write_text(paper(rows, minutes, processes), "utf-8")
+    return rows
 
 
 def generate(folder: Path, types: Sequence[str]) -> list[Path]:
@@ -133,7 +144,7 @@ def _named(path: str) -> str | None:
 
 
 def _row(architecture: Architecture, file: Mapping[str, Any]) -> Row:
-    tests = file["tests"]
+    tests = [test for test in file["tests"] if test["outcome"] != "skipped"]
     failed = [test for test in tests if test["outcome"] != "passed"]
     told = [file.get("message"), *(test["message"] for test in failed)]
     said = next((each for each in told if each), "")
@@ -189,8 +200,11 @@ def _percent(part: Sequence[Any], whole: Sequence[Any]) -> str:
     return f"{100 * len(part) / len(whole):.1f} %" if whole else "none"
 
 
-def paper(rows: Sequence[Row], minutes: float, processes: int) -> str:
+def paper(rows: Sequence[Row], minutes: float | None, processes: int) -> str:
+    """`minutes` is None where the sweep was stopped and gone on with."""
     import transformers
+
+    taken = f" in {minutes:.0f} minutes ({processes} processes)" if minutes is not None else ""
 
     head = [
         "# Architectures",
@@ -199,8 +213,7 @@ def paper(rows: Sequence[Row], minutes: float, processes: int) -> str:
         " inputs made from the model alone; its file was written by `rpgen generate"
         " --all-architectures --weights tiny` and run by `rpgen run`. Made by"
         " `python -m benchmarks.architectures`"
-        f" with transformers {transformers.__version__} on {machine()} in {minutes:.0f} minutes"
-        f" ({processes} processes).",
+        f" with transformers {transformers.__version__} on {machine()}{taken}.",
         "",
         summary(rows),
         "",

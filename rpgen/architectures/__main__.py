@@ -20,7 +20,7 @@ from rpgen.architectures.record import read_journal, record
 from rpgen.model_database import load
 
 BATCH = 40
-SECONDS = 150.0
+SECONDS = 60.0
 """For one type: exploring and every check."""
 
 

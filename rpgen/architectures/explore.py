@@ -6,7 +6,7 @@ together. What was found is stored, so that a test needs no search.
 
 import re
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -24,7 +24,6 @@ _FORWARD_COMPLETIONS = 6
 _SAME_ERROR = 2
 _OTHER_WAYS = (15, 17, 12, 16, 13, 18, 10, 19)  # rungs that differ in more than their widths
 _TOO_LARGE = "too large"
-_ENOUGH_HEADS = 4
 
 
 @dataclass
@@ -144,7 +143,7 @@ def explore(
     joint = "text" in inputs and len(inputs) > 1
     result = Explored(model_type)
     one = _Exploration(model_type, joint, time.monotonic() + seconds, result)
-    for auto_class in heads[:_ENOUGH_HEADS]:
+    for auto_class in heads:
         if one.head(auto_class) or one.best is not None:
             break
     result.recipe = one.best
@@ -167,10 +166,20 @@ def _line(error: BaseException) -> str:
     return f"{type(error).__name__}: {' '.join(str(error).split())[:240]}"
 
 
-def heads_of(preferred: str | None, known: Iterator[str] | Sequence[str]) -> list[str]:
-    """The preferred head first, then the others as they stand, AutoModel among the first."""
-    rest = [name for name in known if name != preferred]
-    plain = [name for name in rest if name == "AutoModel"]
-    others = [name for name in rest if name not in ("AutoModel", "AutoModelForPreTraining")]
-    first = [preferred] if preferred else []
-    return [*first, *plain, *others] if preferred != "AutoModel" else [*first, *others]
+def heads_of(preferred: str | None, known: Sequence[str], config_class: str = "") -> list[str]:
+    """The preferred head first, AutoModel next, then the others as they stand; at the end the
+    classes themselves, for types that transformers' own mappings don't lead to."""
+    order = [preferred, "AutoModel", *known, *_classes_of(config_class)]
+    found = [name for name in order if name and name != "AutoModelForPreTraining"]
+    usable = [name for name in found if name in known or not name.startswith("Auto")]
+    return list(dict.fromkeys(usable))
+
+
+def _classes_of(config_class: str) -> list[str]:
+    """transformers' model classes that begin like the configuration class is called."""
+    import transformers
+
+    stem = config_class.removesuffix("Config")
+    names = [n for n in dir(transformers) if stem and n.startswith(stem)]
+    return [n for n in names if n.endswith(("Model", "Generation", "LM", "Text2Text")) and
+            not n.endswith("PreTrainedModel")]  # fmt: skip

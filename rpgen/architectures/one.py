@@ -16,11 +16,11 @@ from rpgen.model_database import load
 from rpgen.models.recipe import to_plain
 
 
-def find(model_type: str, seconds: float = 30.0) -> dict[str, Any]:
+def find(model_type: str, seconds: float = 20.0) -> dict[str, Any]:
     """The `tiny` entry of a type: its recipe, or the problem, or both."""
     known = load().architecture(model_type)
     assert known is not None
-    heads = heads_of(known.auto_class, list(known.class_names))
+    heads = heads_of(known.auto_class, list(known.class_names), known.config_class)
     explored = explore(model_type, heads, known.inputs, seconds)
     entry: dict[str, Any] = {}
     problem = explored.problem

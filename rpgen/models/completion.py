@@ -125,6 +125,17 @@ def _candidates(tree: Mapping[str, Any], error: BaseException) -> Iterator[tuple
     wrong = re.search(r"cannot be multiplied \(\d+x(\d+) and (\d+)x\d+\)", words)
     if wrong:
         yield from _other_width(tree, int(wrong[2]), int(wrong[1]))
+    lacking = re.search(r"[Cc]ould not find a `(\w+)` argument in the config", words)
+    if lacking:
+        yield from (
+            (_join(path, lacking[1]), value_for(lacking[1], node))
+            for path, node in tree.items()
+            if "layer_types" in vars(node)
+        )
+    sizes = re.search(r"Expected size (\d+) but got size (\d+)", words)
+    if sizes:
+        yield from _other_width(tree, int(sizes[1]), int(sizes[2]))
+        yield from _other_width(tree, int(sizes[2]), int(sizes[1]))
     if isinstance(error, KeyError) and error.args:
         yield from _rotations(tree, error.args[0])
     for name in re.findall(r"`?(?:config\.)?(\w{5,})`?", words):
@@ -165,8 +176,12 @@ def _other_width(tree: Mapping[str, Any], old: int, new: int) -> Iterator[tuple[
     for pattern in ("encoder_hidden|encoder_dim|cross|input|in_", "hidden|dim|width|size|channels"):
         for path, node in tree.items():
             for name, value in vars(node).items():
-                if type(value) is int and value == old and re.search(pattern, name):
+                if not re.search(pattern, name):
+                    continue
+                if type(value) is int and value == old:
                     yield _join(path, name), new
+                elif isinstance(value, list | tuple) and value and value[-1] == old:
+                    yield _join(path, name), [*value[:-1], new]
 
 
 def _rotations(tree: Mapping[str, Any], kind: Any) -> Iterator[tuple[str, Any]]:

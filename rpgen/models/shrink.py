@@ -77,7 +77,7 @@ _WIDTH = re.compile(
     r"|expert_size|d_head|head_width|pos_feats$|ff_mult_dim|conv_out"
 )
 _NOT_WIDTH = re.compile(
-    r"^num_(?!filters|pos_feats)|model_in_dim|keypoint_decoder_dim|pos_emb|token|vocab|patch(es|_size|_stride|_norm)|kernel|stride|window|ratio|max_|drop|eps"
+    r"^num_(?!filters|pos_feats)|model_in_dim|feature_projection_input_dim|keypoint_decoder_dim|pos_emb|token|vocab|patch(es|_size|_stride|_norm)|kernel|stride|window|ratio|max_|drop|eps"
     r"|position_embeddings|type$|_act$|rope_|scale|factor|time_step|audio_channels|depth|index|_id$"
     r"|per_group|n_groups|norm|embeds_layer"
 )
@@ -94,6 +94,7 @@ _CHOSEN_EXPERTS = re.compile(
     r"experts_per_tok|^moe_top_?k$|num_selected_experts|^moe_k$|expert_topk|experts_topk|^top_k_experts$"
 )
 _ONE_GROUP = re.compile(r"(^|_)(n|topk|expert|num_expert)_group$|^first_k_dense_replace$")
+_LAYER_NUMBERS = re.compile(r"(attn|attention|layer|block)\w*_(index(es)?|indices|ids)$")
 _MULTIPLIERS = ("width_coefficient", "depth_coefficient", "depth_multiplier", "width_multiplier")
 _MULTIPLIER = 4.0
 _DEPTH_NAMES = (
@@ -238,10 +239,14 @@ def _shrink_list(key: str, value: list[Any], rung: Rung, config: Mapping[str, An
     stack = _stack(config, rung)
     if stack is not None and len(value) == stack.depth:
         value = [value[index] for index in stack.kept]
-    if re.search("feat(ure)?_sizes$", key):
+    large = key in ("image_size", "img_size") and all(is_count(item) for item in value)
+    if re.search("feat(ure)?_sizes$", key) or (large and min(value, default=0) > 2 * IMAGE):
         return _smaller_maps(value)
     if not value or not all(type(item) is int for item in value):
         return [_shrink(v, rung) if isinstance(v, Mapping) else v for v in value]
+    if stack is not None and _LAYER_NUMBERS.search(key) and len(value) != len(stack.kept):
+        last = len(stack.kept) - 1
+        return sorted({min(item, last) for item in value}) if max(value) > last else value
     if key == "attention_window":
         return [min(item, ATTENTION_WINDOW) for item in value]
     if _STAGES.search(key):

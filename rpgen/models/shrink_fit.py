@@ -84,16 +84,19 @@ def fit_heads(small: dict[str, Any]) -> None:
     """Where the width per head follows from the two, as many heads as leave a multiple of 8."""
     for heads, widths in _HEADS_OF_WIDTHS:
         count, width = first_count(small, (heads,)), first_count(small, widths)
-        grouped = small.get("num_key_value_heads") not in (None, count)
+        kv = first_count(small, ("num_key_value_heads",)) or count
         explicit = any(small.get(key) for key in ("head_dim", "kv_channels", "d_kv"))
-        if count is None or count < 2 or width is None or grouped or explicit:
+        if count is None or count < 2 or width is None or explicit:
+            continue
+        if kv != count and width % count == 0:
             continue
         if width % count == 0 and width // count % 4 == 0 and width // count >= _SMALLEST_HEAD:
             continue
-        fitting = [n for n in range(count, 0, -1) if width % n == 0 and width // n % 8 == 0]
+        step = kv if kv is not None and kv != count else 1
+        fitting = [n for n in range(count, 0, -1) if width % (8 * n) == 0 and n % step == 0]
         if fitting:
             small[heads] = fitting[0]
-            if is_count(small.get("num_key_value_heads")):
+            if step == 1 and is_count(small.get("num_key_value_heads")):
                 small["num_key_value_heads"] = fitting[0]
 
 

@@ -143,6 +143,13 @@ def places_of_images(facts: Facts, situation: Situation, made: Made) -> Spec:
     return with_runs(zeros(situation.batch, length), [(1, count, 1)])
 
 
+def seen_by_tokens(facts: Facts, situation: Situation, made: Made) -> Spec:
+    """Every token sees every image of its row."""
+    ids = made.get("input_ids")
+    length = ids.shape[-1] if ids is not None else situation.length
+    return ones(situation.batch, length, situation.pixel_images)
+
+
 def state(facts: Facts, situation: Situation, made: Made) -> Spec:
     """Of a robot: one vector a row."""
     return normal(situation.batch, facts.number("max_state_dim", "state_dim", default=8))
@@ -179,7 +186,7 @@ MAKERS: dict[str, Maker] = {
     **{name: pixels(name) for name in (
         "pixel_values", "pixel_values_videos", "pixel_values_images", "prompt_pixel_values",
         "image", "pixel_values_local", "high_res_pixel_values", "target_pixel_values",
-        "image_pixel_values",
+        "image_pixel_values", "prompt_masks",
     )},
     "flattened_patches": flattened_patches,
     "image_grid_thw": grids,
@@ -202,6 +209,7 @@ MAKERS: dict[str, Maker] = {
     "bool_masked_pos": masked_places,
     "hidden_states": hidden_patches,
     "image_embeds_position_mask": places_of_images,
+    "image_attention_mask": seen_by_tokens,
     "state": state,
     "actions": actions,
 }  # fmt: skip

@@ -1,6 +1,7 @@
 """Token ids and what goes with them: masks, types, positions on a page."""
 
 from collections.abc import Callable, Mapping
+from typing import Any
 
 from rpgen.models.examples.facts import Facts, figure, part
 from rpgen.models.examples.situation import Situation
@@ -24,6 +25,9 @@ _HIGHEST = 1000
 
 def place_token(facts: Facts, kind: str) -> int | None:
     found = figure(facts.config, *PLACES[kind], kinds=(int,))
+    spelled: Any = figure(facts.config, "vocabulary_map", kinds=(dict,))
+    if spelled and kind == "image":
+        found = spelled.get("<image>", found)
     return None if found is None else int(found)
 
 

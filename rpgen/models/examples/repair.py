@@ -10,10 +10,10 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
-from rpgen.models.examples.facts import Facts, walk
+from rpgen.models.examples.facts import Facts, figure, walk
 from rpgen.models.examples.guess import mentions
 from rpgen.models.examples.situation import Situation
-from rpgen.models.examples.sizes import picture
+from rpgen.models.examples.sizes import WIDTHS, picture
 from rpgen.models.examples.spec import Kind, Spec
 
 NEVER_GIVEN = re.compile(
@@ -25,6 +25,7 @@ _MOST_PLACES = 20_000
 _LARGEST_IMAGE = 1500
 _MOST_SAMPLES = 60_000
 _MOST_FIXES = 4
+_LONGEST_TEXT = 1000
 _SOUNDS = frozenset({"input_features", "input_values", "audio_values"})
 _PIXELS = frozenset({"pixel_values", "pixel_values_videos"})
 
@@ -73,6 +74,9 @@ def _places(failure: Failure) -> Situation | None:
     words, now = failure.words, failure.situation
     kind = "audio" if "udio" in words else "video" if "ideo" in words else "image"
     count = -(-found[1] // now.batch)
+    width = figure(failure.facts.config, *WIDTHS, kinds=(int,)) or 1
+    if count >= _MOST_PLACES and count % width == 0:
+        count //= width  # some count numbers, not tokens
     if count == now.places.get(kind) or count >= _MOST_PLACES:
         return None
     return now.but(places={**now.places, kind: count})
@@ -117,8 +121,15 @@ def _longer_sound(failure: Failure) -> Situation | None:
 
 
 def _image_as_told(failure: Failure) -> Situation | None:
-    found = failure.numbers(r"Input image size \(\d+\*\d+\) doesn't match model \((\d+)\*(\d+)\)")
-    return failure.situation.but(image=(found[0], found[1])) if found else None
+    """The image that arrives may be several of those that were given, one beside another."""
+    found = failure.numbers(
+        r"Input image size \((\d+)\*(\d+)\) doesn't match model \((\d+)\*(\d+)\)"
+    )
+    if found is None:
+        return None
+    shown = picture(failure.facts, failure.situation)
+    sides = shown.height * found[2] // found[0], shown.width * found[3] // found[1]
+    return failure.situation.but(image=sides)
 
 
 def _patches_as_told(failure: Failure) -> Situation | None:
@@ -193,6 +204,22 @@ def _fix(failure: Failure, old: int, new: int, axis: int | None) -> Situation | 
         if there and 0 < new < 100_000 and (old, new, axis) not in known and len(known) < 3:
             return failure.situation.with_fix(name, (old, new, axis))
     return None
+
+
+def _text_as_long(failure: Failure) -> Situation | None:
+    """Texts that are added to something of another length."""
+    found = failure.numbers(
+        r"size of tensor a \((\d+)\) must match the size of tensor b \((\d+)\)"
+        r" at non-singleton dimension 1"
+    )
+    ids, now = failure.specs.get("input_ids"), failure.situation
+    if not found or ids is None or len(ids.shape) != 2 or "length" in now.tried:
+        return None
+    if ids.shape[1] not in found:
+        return None
+    other = found[0] if ids.shape[1] == found[1] else found[1]
+    length = now.length + other - ids.shape[1]
+    return now.but(length=length).once("length") if 0 < length < _LONGEST_TEXT else None
 
 
 def _image_of_that_side(failure: Failure) -> Situation | None:
@@ -287,6 +314,6 @@ def _one_row(failure: Failure) -> Situation | None:
 
 RULES: tuple[Rule, ...] = (
     _places, _smaller_ids, _larger_image, _longer_sound, _image_as_told, _patches_as_told,
-    _sound_as_told, _no_mask, _sizes, _image_of_that_side, _rank, _boolean, _conflict, _named,
-    _none_in_the_line, _one_row,
+    _sound_as_told, _no_mask, _sizes, _text_as_long, _image_of_that_side, _rank, _boolean,
+    _conflict, _named, _none_in_the_line, _one_row,
 )  # fmt: skip

@@ -71,7 +71,11 @@ class Search:
     seen: set[str] = field(default_factory=set)
 
     def run(self) -> Found | None:
+        alone = initial_names(self.facts)
+        half = (time.monotonic() + self.deadline) / 2
         for situation in self._starts():
+            if situation.names != alone and time.monotonic() > half:
+                continue  # what is left is for fewer kinds of input
             found = self._from(situation)
             if found is not None:
                 return found
@@ -87,6 +91,7 @@ class Search:
     def _from(self, situation: Situation) -> Found | None:
         if "image" in self.facts.config.model_type or len(situation.names) > 1:
             situation = self._with_places(situation)
+        latest: Exception | None = None
         for _ in range(_REPAIRS):
             if time.monotonic() > self.deadline:
                 return None
@@ -96,18 +101,21 @@ class Search:
                 self.errors.append(f"guessing: {type(error).__name__}: {error}")
                 return None
             key = repr(sorted(specs.items(), key=lambda item: item[0]))
-            if key in self.seen:
+            if key in self.seen and latest is None:
                 return None
-            self.seen.add(key)
-            error_ = attempt(self.model, self.facts, specs)
-            if error_ is None:
-                return Found(specs, level_of(specs), len(self.errors) + 1)
-            self.first_error = self.first_error or error_
-            self.errors.append(_told(error_))
-            offer = repaired(Failure(error_, self.facts, situation, specs))
+            if key not in self.seen:
+                latest = attempt(self.model, self.facts, specs)
+                if latest is None:
+                    return Found(specs, level_of(specs), len(self.errors) + 1)
+                self.seen.add(key)
+                self.first_error = self.first_error or latest
+                self.errors.append(_told(latest))
+            assert latest is not None
+            offer = repaired(Failure(latest, self.facts, situation, specs))
             if offer is None:
                 return None
-            situation = offer
+            more = set(offer.names) - set(situation.names)
+            situation = self._with_places(offer) if more and not offer.places else offer
         return None
 
     def _with_places(self, situation: Situation) -> Situation:
