@@ -10,8 +10,6 @@ from contextlib import AbstractContextManager
 from dataclasses import asdict, is_dataclass
 from typing import Any
 
-from rpgen.run.coming import of_files
-
 _POOL_MODULE = "rpgen.resource_pool"
 
 
@@ -42,6 +40,8 @@ class FileOwner:
         pool = loaded_pool()
         if pool is None:
             return
+        from rpgen.run.coming import of_files  # bare pytest, which has no plan, need not import it
+
         own = keys and files.get(keys[0]) == self.name
         self._later = tuple(keys[1:] if own else keys)
         pool.expect(keys, of_files(files))
