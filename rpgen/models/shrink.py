@@ -17,6 +17,7 @@ from rpgen.models.shrink_fit import (
     fit_heads,
     fit_outputs,
     fit_sections,
+    fit_upsampling,
     is_count,
     nodes,
 )
@@ -137,6 +138,7 @@ def _shrink(config: Mapping[str, Any], rung: Rung) -> dict[str, Any]:
         fit_outputs(small, len(stack.kept))
     fit_heads(small)
     fit_sections(small)
+    fit_upsampling(small)
     if "image_embedding_size" in small and "patch_size" in small:
         small["image_embedding_size"] = small["image_size"] // small["patch_size"]
     return small

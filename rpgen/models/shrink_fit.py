@@ -115,6 +115,13 @@ def fit_sections(small: dict[str, Any]) -> None:
     small["rope_parameters"] = {**small["rope_parameters"], "mrope_section": fitted}
 
 
+def fit_upsampling(small: dict[str, Any]) -> None:
+    """A vocoder halves its channels at each step up: enough of them that the last has one."""
+    steps, channels = small.get("upsample_rates"), small.get("upsample_initial_channel")
+    if isinstance(steps, list | tuple) and is_count(channels):
+        small["upsample_initial_channel"] = max(channels, 2 ** len(steps))
+
+
 def fit_outputs(small: dict[str, Any], depth: int) -> None:
     """A backbone without stages gives out the states of some layers: the last ones left."""
     inner = small.get("backbone_out_indices")
