@@ -160,8 +160,8 @@ USES |= {word: meanings[0] for word, meanings in SHARED.items() if word not in U
 SEES = frozenset({"vision", "visual", "omni"})
 """Words that a model of images alone may carry as well."""
 
-SOUNDS = frozenset({"audio", "speech", "voice", "asr", "tts", "music"})
-"""Words of sound: with them an architecture of images looks at pictures of sounds."""
+SOUNDS = ("audio", "speech", "voice", "asr", "tts", "music")
+"""Beginnings of words of sound: with them an architecture of images looks at sounds' pictures."""
 
 TALKS = frozenset({"chat", "instruct", "llm", "instruction"})
 """Words of models that answer in text: after the name of an image encoder, both are in it."""

@@ -203,7 +203,7 @@ def _turns(known: Known, use: Use, texts: bool) -> bool:
     if use.text in SHARED and family is not Family.EMBEDDING:
         return False  # `classification` alone is no reason to take a bert for anything else
     if known.family is Family.VISION:  # a vision transformer says only that it sees
-        if use.text in SOUNDS:
+        if use.text.startswith(SOUNDS):
             return family is Family.AUDIO
         return family is Family.MULTIMODAL and use.turns and use.text not in SEES
     if known.family not in TEXT_FAMILIES:

@@ -52,6 +52,18 @@ def test_entries_agree_with_each_other() -> None:
         assert model.family is not None
 
 
+def test_every_name_says_a_known_type_or_use() -> None:
+    database = load()
+    assert len(database.raw_names) > 800
+    for name, raw in database.raw_names.items():
+        assert name == name.lower()
+        if "model_type" in raw:
+            assert database.architecture(raw["model_type"]) is not None, name
+        else:
+            assert set(raw) == {"task"}, name
+            assert raw["task"] in TAGS, (name, raw["task"])
+
+
 def test_a_model_is_found_in_any_case_with_and_without_organisation() -> None:
     database = load()
     for name in ("openai/whisper-tiny", "OPENAI/Whisper-Tiny", "whisper-tiny"):
@@ -97,6 +109,10 @@ def test_a_class_leads_to_its_architecture() -> None:
         ours(models={"a": {}}),
         ours(architectures={"a": []}),
         ours(architectures={"a": {"config": 3}}),
+        ours(names=[]),
+        ours(names={"qwen": "qwen2"}),
+        ours(names={"qwen": {}}),
+        ours(names={"qwen": {"task": 3}}),
         {"schema": 1},
     ],
 )

@@ -138,3 +138,22 @@ def test_every_architecture_is_found_under_its_own_name() -> None:
         if answer.family is not one.family
     ]
     assert wrong == []
+
+
+@pytest.mark.parametrize(
+    ("name", "family"),
+    {
+        "zz/omniASR-x": A,
+        "zz/Omni-x": M,
+        "zz/HawkVL-2B": M,
+        "zz-mllm/thinker-8B": M,
+        "zz/mineralimage5K": V,
+        "zz/vision-transformer-x": V,
+        "zz/resnet-speech-commands": A,
+        "zz/pulse-7bv5": G,
+        "zz/w2v-x": A,
+        "zz/my-awesome-model": None,
+    }.items(),
+)
+def test_words_inside_others_and_of_the_maker(name: str, family: Family | None) -> None:
+    assert classify(ModelFacts(name), load()).family is family
