@@ -144,7 +144,5 @@ class _Compiled(PreparedModel):
 
 def _cause(error: BaseException) -> str:
     """torch wraps what a compiler raised; the innermost says what happened."""
-    inner = error
-    while inner.__cause__ is not None:
-        inner = inner.__cause__
-    return first_line(inner)
+    inner = getattr(error, "inner_exception", None) or error.__cause__
+    return str(inner) if isinstance(inner, BackendError) else first_line(inner or error)
