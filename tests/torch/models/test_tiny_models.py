@@ -164,6 +164,16 @@ def test_one_layer_of_each_kind_stays() -> None:
     assert set(small["layer_types"]) == set(kinds)
 
 
+def test_a_vocoder_has_a_channel_left_after_its_last_step_up() -> None:
+    figures = {
+        "model_type": "x",
+        "upsample_rates": [5, 4, 4, 2, 2],
+        "upsample_initial_channel": 512,
+    }
+    for rung in LADDER:
+        assert shrunk(figures, rung)["upsample_initial_channel"] >= 2**5
+
+
 def test_a_token_id_moves_with_every_mention_of_it() -> None:
     figures = {
         "model_type": "whole", "image_token_index": 31999,
