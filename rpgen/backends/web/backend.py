@@ -22,6 +22,7 @@ from rpgen.backends.prepared import PreparedModel, arrays, tensor
 from rpgen.backends.web.browser import SharedBrowser, shared_browser
 from rpgen.backends.web.placement import Placed, placed
 from rpgen.backends.web.program import Missing, find_program
+from rpgen.backends.web.rewrite import for_webnn
 from rpgen.backends.web.running import Live
 from rpgen.backends.web.session import Opened, PageSession, Provider
 from rpgen.hardware.browser_files import RUNTIME
@@ -210,12 +211,14 @@ class WebNnBackend(WebBackend):
         free = _free_sizes(exported, fixed)
         try:
             provider = self._provider(target, free)
-            return fixed, PageSession(self._shared(), provider, exported.path)
+            content = for_webnn(exported.path, free) or exported.path
+            return fixed, PageSession(self._shared(), provider, content)
         except BackendError:
             if not free:
                 raise
         exported = export(model, inputs, identity, static=True)
-        return exported, PageSession(self._shared(), self._provider(target), exported.path)
+        content = for_webnn(exported.path, {}) or exported.path
+        return exported, PageSession(self._shared(), self._provider(target), content)
 
     def _provider(self, target: Target, sizes: Mapping[str, int] | None = None) -> Provider:
         options = {

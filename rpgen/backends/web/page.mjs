@@ -1,12 +1,13 @@
 // One page holds the sessions of one execution provider. Python calls `rpgen.*`; models, inputs
 // and outputs come and go as bytes over HTTP, so that no number is written as text on the way.
 //
-// What ONNX Runtime's verbose log says of the placement of nodes is kept for Python, and so are
-// its last warnings; the rest of the log is dropped.
+// What ONNX Runtime's verbose log says of the placement of nodes is kept for Python, and which
+// kinds of them a provider can't take; the rest of the log is dropped.
 
 const placements = [];
-const complaints = [];
+const lacking = new Set();
 
+const LACKING = /Operator type: \[(\w+)\].*supported: \[0\]/;
 const PLACED = /(All nodes|Node\(s\)) placed on \[(\w+)\]\. Number of nodes: (\d+)/;
 const NODE = /VerifyEachNodeIsAssignedToAnEp\]\s+(\w+) \(/;
 const PARTITIONS =
@@ -17,17 +18,17 @@ function listen(...said) {
   const placed = PLACED.exec(line);
   const partitions = PARTITIONS.exec(line);
   const node = NODE.exec(line);
+  const unsupported = LACKING.exec(line);
   if (placed) {
     placements.push({ provider: placed[2], nodes: Number(placed[3]), kinds: {} });
   } else if (partitions) {
     const [parts, nodes, supported] = partitions.slice(1).map(Number);
     placements.push({ provider: "WebNN", parts, nodes, supported });
+  } else if (unsupported) {
+    lacking.add(unsupported[1]);
   } else if (node && placements.length) {
     const { kinds } = placements[placements.length - 1];
     if (kinds) kinds[node[1]] = (kinds[node[1]] ?? 0) + 1;
-  } else if (/\[[WEF]:onnxruntime/.test(line)) {
-    complaints.push(line.slice(0, 500));
-    if (complaints.length > 20) complaints.shift();
   }
 }
 
@@ -117,7 +118,7 @@ async function machineLearning(deviceType) {
 
 async function prepare({ id, model, provider, options }) {
   placements.length = 0;
-  complaints.length = 0;
+  lacking.clear();
   const started = performance.now();
   const content = new Uint8Array(await fetched(model));
   const loaded = performance.now();
@@ -139,14 +140,13 @@ async function prepare({ id, model, provider, options }) {
       threads: ort.env.wasm.numThreads ?? 1,
     };
   } catch (error) {
-    return { error: `${error?.message ?? error}`, complaints: [...complaints] };
+    return { error: `${error?.message ?? error}`, lacking: [...lacking] };
   }
 }
 
 async function run({ id, inputs, outputs }) {
   const session = sessions.get(id);
   if (!session) return { error: "this page has no such session" };
-  complaints.length = 0;
   const feeds = decode(await fetched(inputs));
   const started = performance.now();
   let found;
@@ -158,7 +158,7 @@ async function run({ id, inputs, outputs }) {
     if (!answer.ok) throw new Error(`${outputs} answered ${answer.status}`);
     return { seconds };
   } catch (error) {
-    return { error: `${error?.message ?? error}`, complaints: [...complaints] };
+    return { error: `${error?.message ?? error}` };
   } finally {
     for (const tensor of [...Object.values(feeds), ...Object.values(found ?? {})]) tensor.dispose();
   }

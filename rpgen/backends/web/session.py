@@ -52,7 +52,7 @@ class Opened:
 class PageSession:
     """Made open. `run` opens it again in a fresh browser where the one it was in is gone."""
 
-    def __init__(self, browser: SharedBrowser, provider: Provider, model: Path) -> None:
+    def __init__(self, browser: SharedBrowser, provider: Provider, model: Path | bytes) -> None:
         self._browser, self._provider, self._model = browser, provider, model
         self._id = f"session-{next(_numbers)}"
         self.opened = browser.do(self._open)
@@ -74,7 +74,8 @@ class PageSession:
         self._browser.later(self._release)
 
     def _open(self, live: Live) -> Opened:
-        name = live.server.offer(self._model)
+        model = self._model
+        name = live.server.give(model) if isinstance(model, bytes) else live.server.offer(model)
         request = {
             "id": self._id,
             "model": live.server.address(name),
@@ -135,8 +136,17 @@ def _ask(live: Live, page: str, function: str, request: Mapping[str, Any]) -> di
         live.pages.pop(page, None)
         raise
     if "error" in told:
-        message = " ".join(str(told["error"]).split())[:500]
+        message = _message(told)
         live.close_page(page)
         live.spoiled = _LOST.search(message) is not None
         raise BackendError(message)
     return told
+
+
+def _message(told: Mapping[str, Any]) -> str:
+    """What the page says. A runtime that gave up has dropped its own reason by then."""
+    message = " ".join(str(told["error"]).split())[:500]
+    lacking = told.get("lacking") or ()
+    if lacking:
+        message += f" (it can't take {', '.join(sorted(map(str, lacking)))})"
+    return message

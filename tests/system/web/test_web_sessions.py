@@ -22,6 +22,7 @@ from rpgen.backends.web.backend import (
 )
 from rpgen.backends.web.browser import SharedBrowser, shared_browser
 from rpgen.backends.web.program import Program
+from rpgen.backends.web.rewrite import for_webnn
 from rpgen.backends.web.session import PageSession, Provider
 from tests.system.web.conftest import gone, without
 from tests.torch.backends.contract import SAME, example, relative_difference, tiny
@@ -236,3 +237,30 @@ def test_a_model_of_more_than_a_page_takes_is_refused(
     monkeypatch.setattr("rpgen.backends.web.backend.MOST_MODEL_BYTES", 1000)
     with pytest.raises(BackendError, match="a page takes no more than 2 GB"):
         prepare(WasmBackend(), tiny("bert"), example(tiny("bert")))
+
+
+# ---------------------------------------------------------------- what WebNN's builder lacks
+
+
+class Loss(torch.nn.Module):
+    """A loss has a LogSoftmax and picks the probability of the label from each row."""
+
+    def forward(self, logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+        flat = logits.reshape(-1, logits.shape[-1])
+        return torch.nn.functional.cross_entropy(flat, labels.reshape(-1))
+
+
+def test_webnn_computes_a_loss_written_out() -> None:
+    logits = 90 * torch.linspace(-9, 9, 2 * 5 * 11).sin().reshape(2, 5, 11)
+    labels = torch.tensor([[1, 10, -100, 3, 0], [4, -100, 6, 7, 8]])
+    inputs = {"logits": logits, "labels": labels}
+    loss = Loss()
+    prepared = prepare(WebNnBackend(), loss, inputs)
+    found = next(iter(prepared.run(inputs).values()))
+    prepared.release()
+    assert found.item() == pytest.approx(loss(**inputs).item(), rel=1e-5)
+    assert set(prepared.describe().nodes) == {"WebNN"}
+
+
+def test_a_model_that_lacks_nothing_is_left_alone(tmp_path: Path) -> None:
+    assert for_webnn(graph(tmp_path, TensorProto.FLOAT, "Neg"), {}) is None
