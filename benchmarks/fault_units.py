@@ -3,8 +3,8 @@ cut off goes on where it was. What is kept belongs to one version of the code.""
 
 import hashlib
 import json
+import os
 from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from multiprocessing import get_context
@@ -72,20 +72,32 @@ def code_version() -> str:
     return digest.hexdigest()[:12]
 
 
-def measured(workers: int) -> list[Done]:
-    """Every unit, from what is kept or done now."""
+def measured() -> list[Done]:
+    """Every unit, from what is kept or done now: one process from each end."""
     folder = user_cache_folder() / "faults" / code_version()
     folder.mkdir(parents=True, exist_ok=True)
-    waiting = [unit for unit in units() if not (folder / unit.name).exists()]
-    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
-        tasks = pool.map(_do, waiting)
-        for number, (unit, done) in enumerate(zip(waiting, tasks, strict=True), 1):
-            path = folder / unit.name
-            beside = path.with_suffix(".new")
-            beside.write_text(json.dumps(asdict(done), indent=1), "utf-8")
-            beside.replace(path)
-            print(f"{number}/{len(waiting)} {unit.model}: {unit.kind}", flush=True)
+    spawn = get_context("spawn")
+    workers = [spawn.Process(target=work, args=(folder, backwards)) for backwards in (False, True)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
     return [Done.from_dict(json.loads((folder / unit.name).read_text("utf-8"))) for unit in units()]
+
+
+def work(folder: Path, backwards: bool) -> None:
+    """Do what is not done yet; another process may come from the other end."""
+    every = list(units())
+    for unit in reversed(every) if backwards else every:
+        path = folder / unit.name
+        if path.exists():
+            continue
+        text = json.dumps(asdict(_do(unit)), indent=1)
+        beside = path.with_suffix(f".{os.getpid()}")
+        beside.write_text(text, "utf-8")
+        beside.replace(path)
+        left = sum(not (folder / each.name).exists() for each in every)
+        print(f"{unit.model}: {unit.kind} is done, {left} are left", flush=True)
 
 
 def _do(unit: Unit) -> Done:

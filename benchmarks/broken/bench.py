@@ -56,7 +56,7 @@ _ANEW = (
 
 @dataclass(frozen=True)
 class Finding:
-    """What became of one pair: the tests that saw the fault, by name."""
+    """What became of one pair: the test that saw the fault first, by name."""
 
     fault: str
     kind: str
@@ -126,11 +126,18 @@ class File:
     def _loads(self, part: str) -> bool:
         return any(f"load_{part}" in code.co_names for code in _codes(self._code))
 
-    def failing(self, subject: Subject) -> dict[str, str]:
-        """Name of each test that fails or ends in an error, and its message."""
+    def failing(self, subject: Subject, first_only: bool = False) -> dict[str, str]:
+        """Name of each test that fails or ends in an error, and its message.
+
+        Those that load something anew come last; with `first_only` one failure is enough.
+        """
         subject.namespace["get_global_resource_pool"] = lambda: HandingOut(subject)
-        cases = unittest.defaultTestLoader.loadTestsFromTestCase(subject.namespace[self._class])
+        case = subject.namespace[self._class]
+        names = unittest.defaultTestLoader.getTestCaseNames(case)
+        ordered = sorted(names, key=lambda name: name.endswith(_ANEW))
+        cases = unittest.TestSuite(case(name) for name in ordered)
         result = unittest.TestResult()
+        result.failfast = first_only
         switches = switches_now()
         with contextlib.redirect_stdout(io.StringIO()), warnings.catch_warnings(action="ignore"):
             cases.run(result)
@@ -191,6 +198,6 @@ def try_fault(file: File, kind: str, fault: str) -> Finding:
         return Finding(fault, kind, file.name, applies=False, reason=str(error))
     guide = guide_sees(subject, file)
     restore_switches(switches)
-    seen = file.failing(subject)
+    seen = file.failing(subject, first_only=True)
     restore_switches(switches)
     return Finding(fault, kind, file.name, tuple(sorted(seen)), guide)

@@ -16,6 +16,7 @@ from rpgen.checks.fingerprint import Drift, drifts, fingerprints, of_parameters
 from rpgen.checks.model import depth_of
 from rpgen.checks.running import Inputs, device_of, dtype_of, run
 from rpgen.checks.told import TOLD
+from rpgen.checks.tolerance import computed_in
 from rpgen.errors import DataError
 
 VARIABLE = "RPGEN_BASELINES"
@@ -105,7 +106,7 @@ def _update(path: Path, found: Baseline, model: torch.nn.Module) -> None:
 
 def _told(found: Baseline, recorded: Baseline, model: torch.nn.Module) -> list[str]:
     """What differs from the baseline, in lines; none where all agrees."""
-    dtype, depth = dtype_of(model), depth_of(model)
+    dtype, depth = computed_in(dtype_of(model), model), depth_of(model)
     outputs = drifts(found.outputs, recorded.outputs, dtype, depth)
     inputs = drifts(found.inputs, recorded.inputs, torch.float32, 1)
     if not outputs and not inputs:

@@ -7,7 +7,7 @@ import torch
 
 from rpgen.checks.model import depth_of
 from rpgen.checks.tensors import named_tensors, place_of
-from rpgen.checks.tolerance import tolerance_for
+from rpgen.checks.tolerance import computed_in, tolerance_for
 
 
 def assert_close(
@@ -33,8 +33,8 @@ def assert_close(
     if not (actual.is_floating_point() and expected.is_floating_point()):
         _assert_equal(actual, expected, what)
         return
-    computed_in = dtype or max(actual.dtype, expected.dtype, key=lambda d: torch.finfo(d).eps)
-    allowed = tolerance_for(expected, computed_in, depth_of(model))
+    coarser = max(actual.dtype, expected.dtype, key=lambda d: torch.finfo(d).eps)
+    allowed = tolerance_for(expected, dtype or computed_in(coarser, model), depth_of(model))
     difference = (actual.detach().cpu().double() - expected.detach().cpu().double()).abs()
     broken = ~torch.isfinite(difference)
     worst = float("inf") if bool(broken.any()) else float(difference.max())

@@ -1,6 +1,7 @@
 """A batch of pictures that the device can take: halved, and told, while memory runs out."""
 
 import gc
+import logging
 from collections.abc import Sequence
 from typing import Any
 
@@ -9,6 +10,8 @@ import torch
 from rpgen.checks.running import device_of, dtype_of, on, run
 from rpgen.checks.told import TOLD
 from rpgen.pool.oom import out_of_memory
+
+logger = logging.getLogger("rpgen.checks")
 
 
 def images_that_fit(
@@ -25,10 +28,12 @@ def images_that_fit(
         if shortage is None:
             return kept
         half = kept[: len(kept) // 2]
-        TOLD.remark(
+        halved = (
             f"a batch of {len(kept)} pictures did not fit on {device_of(model)}:"
             f" halved to {len(half)} ({shortage})"
         )
+        TOLD.remark(halved)
+        logger.warning("%s", halved)  # for who runs the file by itself
         kept = half
 
 

@@ -16,12 +16,35 @@ _WRITTEN = 4.0
 """Roundings of the largest value itself: a sum around 100 has no digits left for 1e-6."""
 
 
+_CONVOLUTIONS = (
+    torch.nn.Conv1d,
+    torch.nn.Conv2d,
+    torch.nn.Conv3d,
+    torch.nn.ConvTranspose1d,
+    torch.nn.ConvTranspose2d,
+    torch.nn.ConvTranspose3d,
+)
+
+
 @dataclass(frozen=True)
 class Tolerance:
     """The largest absolute difference that is allowed, and the reason for its size."""
 
     absolute: float
     origin: str
+
+
+def computed_in(dtype: torch.dtype, model: torch.nn.Module | None) -> torch.dtype:
+    """The dtype whose roundings a model's result has.
+
+    CUDA computes the convolutions of float32 in TF32, unless it is told otherwise: with the
+    digits of float16.
+    """
+    if model is None or dtype is not torch.float32 or not torch.backends.cudnn.allow_tf32:
+        return dtype
+    on_cuda = any(parameter.device.type == "cuda" for parameter in model.parameters())
+    convolves = on_cuda and any(isinstance(each, _CONVOLUTIONS) for each in model.modules())
+    return torch.float16 if convolves else dtype
 
 
 def tolerance_for(reference: torch.Tensor, dtype: torch.dtype, depth: int) -> Tolerance:

@@ -1,6 +1,7 @@
 """The checks of models by themselves: what they say, and when they keep quiet."""
 
 import unittest
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -8,7 +9,7 @@ import torch
 
 from rpgen import checks
 from rpgen.checks.level import asked_level
-from rpgen.checks.tolerance import tolerance_for
+from rpgen.checks.tolerance import computed_in, tolerance_for
 from rpgen.errors import UsageError
 from rpgen.models import Checkpoint
 
@@ -122,3 +123,17 @@ def test_a_large_level_needs_no_digits_that_it_cannot_have() -> None:
     far = 1000 + torch.linspace(0, 1e-3, 50)
     assert tolerance_for(far, torch.float32, 1).absolute > 4e-4
     assert "of its largest value 1e+03" in tolerance_for(far, torch.float32, 1).origin
+
+
+def test_convolutions_on_cuda_have_the_digits_of_float16(monkeypatch: pytest.MonkeyPatch) -> None:
+    convolving, plain = torch.nn.Conv2d(3, 4, 2), torch.nn.Linear(2, 2)
+    assert computed_in(torch.float32, convolving) is torch.float32
+    assert computed_in(torch.float32, None) is torch.float32
+    for model in (convolving, plain):
+        there = SimpleNamespace(device=torch.device("cuda:0"))
+        monkeypatch.setattr(model, "parameters", lambda there=there: iter([there]))
+    assert computed_in(torch.float32, convolving) is torch.float16
+    assert computed_in(torch.bfloat16, convolving) is torch.bfloat16
+    assert computed_in(torch.float32, plain) is torch.float32
+    monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", False)
+    assert computed_in(torch.float32, convolving) is torch.float32
