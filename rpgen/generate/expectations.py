@@ -23,9 +23,10 @@ _NAMES_PLACES = re.compile(r"(^|/)bert-(base|large)-ner(-uncased)?$", re.IGNOREC
 _TRANSLATES = re.compile(r"^(google-t5/)?t5-(small|base|large|3b)$")
 _KNOWS_COLOURS = re.compile(r"(^|/)(clip-vit|siglip2?-)", re.IGNORECASE)
 _SEES_CATS = re.compile(
-    r"(^|/)(vit-(base|large)-patch(16|32)-(224|384)$|resnet-(18|34|50|101|152)$|deit-"
+    r"^(?!.*(in|-|pt|ft)2[12]k$)(.*/)?"  # those of ImageNet's 22000 classes call it otherwise
+    r"(vit-(base|large)-patch(16|32)-(224|384)$|resnet-(18|34|50|101|152)$|deit-"
     r"|convnext(v2)?-|swinv?2?-|beit-(base|large)|mobilenet_v|efficientnet-b|regnet-y-|levit-)"
-    r"|(^|/)(detr-resnet-(50|101)$|yolos-)",
+    r"|^(.*/)?(detr-resnet-(50|101)$|yolos-)",
     re.IGNORECASE,
 )
 _HEARS_ENGLISH = re.compile(
