@@ -1,0 +1,126 @@
+"""The pool's models on backends: placed as asked for, accounted for, skipped where absent."""
+
+import sys
+import unittest
+from typing import Any
+
+import pytest
+import torch
+
+from rpgen.backends import onnxruntime, openvino
+from rpgen.errors import MissingPackageError, UsageError
+from rpgen.models import Checkpoint
+from rpgen.pool.pool import ResourcePool
+
+BERT = Checkpoint("bert-base-uncased", "AutoModelForMaskedLM", "bert", "tiny")
+IDS = torch.tensor([[5, 17, 33, 8]])
+
+
+def get(pool: ResourcePool, device: str, **wishes: Any) -> Any:
+    return pool.get_model("embedding", BERT.name, BERT.load_model, {"device": device, **wishes})
+
+
+def test_one_instance_for_each_backend() -> None:
+    pool = ResourcePool()
+    plain, there = get(pool, "cpu"), get(pool, "onnxruntime")
+    assert plain is not there
+    assert get(pool, "onnxruntime") is there
+    assert get(pool, "cpu") is plain
+    assert pool.get_model("embedding", BERT.name, hardware_preferences={"device": "cpu"}) is plain
+    assert set(pool.models) == {
+        "embedding:bert-base-uncased",
+        "embedding:bert-base-uncased@cpu,fp32,auto_class=AutoModelForMaskedLM,on=onnxruntime,weights=tiny",
+    }
+    pool.clear()
+
+
+def test_what_a_preparation_takes_is_accounted_for_and_given_back() -> None:
+    pool = ResourcePool()
+    with pool.owner("a file"):
+        model = get(pool, "onnxruntime")
+        key = next(iter(pool.models))
+        before = pool._stats[key]["memory_usage"]
+        model(input_ids=IDS)
+        assert pool._stats[key]["memory_usage"] == 2 * before
+        assert "the backend's copies" in pool._stats[key]["memory_estimation_method"]
+        use = pool.uses("a file")[0]
+    computed = model.rpgen_backend
+    assert use.device == "cpu"
+    assert use.degraded is None
+    assert use.backend is not None
+    assert use.backend["target"] == "onnxruntime"
+    assert use.backend["runs"] == 1
+    assert "twice" in str(use.estimate_source)
+    del model
+    assert pool.cleanup_unused_resources(max_age_minutes=0) == 1
+    assert computed.held_bytes == 0
+
+
+def test_any_torch_module_will_do() -> None:
+    class Doubling(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.layer = torch.nn.Linear(4, 4)
+
+        def forward(self, x: torch.Tensor) -> dict[str, torch.Tensor]:
+            return {"y": 2 * self.layer(x)}
+
+    pool = ResourcePool()
+    made = Doubling().eval()
+    model = pool.get_model("mine", "doubling", lambda: made, {"device": "onnxruntime"})
+    given = torch.linspace(-1.0, 1.0, 12).reshape(3, 4)
+    with torch.inference_mode():
+        assert torch.allclose(model(given)["y"], 2 * made.layer(given), atol=1e-6)
+    with pytest.raises(UsageError, match="computes torch models, not a str"):
+        pool.get_model("mine", "text", lambda: "text", {"device": "onnxruntime"})
+    pool.clear()
+
+
+@pytest.mark.parametrize(
+    ("device", "reason"),
+    [
+        ("openvino:GPU", "lists no GPU, it lists CPU (install the driver of that device"),
+        ("onnxruntime:CUDAExecutionProvider", "has no CUDAExecutionProvider, it has"),
+        ("qualcomm", "(pip install onnxruntime-qnn in place of onnxruntime)"),
+    ],
+)
+def test_a_device_that_is_not_here_skips_and_never_falls_back(
+    device: str, reason: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pool = ResourcePool()
+    with pytest.raises(unittest.SkipTest) as skipped:
+        get(pool, device)
+    assert reason in str(skipped.value)
+    assert not pool.models
+    monkeypatch.setenv("RPGEN_REQUIRE_DEVICE", "1")
+    with pytest.raises(MissingPackageError, match="it is required"):
+        get(pool, device)
+
+
+@pytest.mark.parametrize(
+    ("backend", "package", "remedy"),
+    [
+        (openvino, "openvino", 'pip install "rpgen[openvino]"'),
+        (onnxruntime, "onnxruntime", 'pip install "rpgen[onnx]"'),
+        (onnxruntime, "onnx", 'pip install "rpgen[onnx]"'),
+    ],
+)
+def test_a_package_that_is_taken_away_skips_with_the_remedy(
+    backend: Any, package: str, remedy: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, package, None)
+    backend._probe.cache_clear()
+    getattr(backend, "package", backend._probe).cache_clear()
+    try:
+        with pytest.raises(unittest.SkipTest) as skipped:
+            get(ResourcePool(), backend.__name__.rpartition(".")[2])
+        assert str(skipped.value).endswith(f"the package {package} isn't installed ({remedy})")
+    finally:
+        backend._probe.cache_clear()
+        getattr(backend, "package", backend._probe).cache_clear()
+
+
+def test_the_callers_word_on_a_backend_comes_first() -> None:
+    told = {"openvino": {"compatible": False, "reason": "it crashed here"}}
+    with pytest.raises(unittest.SkipTest, match="openvino was asked for: it crashed here"):
+        get(ResourcePool(), "openvino", hw_compatibility=told)
