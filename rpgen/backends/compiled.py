@@ -5,7 +5,6 @@ environment). So compilations and executions are counted, and a run in which not
 was executed is an error.
 """
 
-import functools
 import time
 import types
 from collections.abc import Callable, Iterator, Mapping
@@ -72,11 +71,12 @@ def prepare_compiled(
 def _with_its_own_code(call: Any) -> Any:
     """The call as a function of its own: torch counts recompilations by code, which all calls
     would share."""
-    forward = type(call).forward
-    own = types.FunctionType(
-        forward.__code__.replace(co_name=f"call_{id(call)}"), forward.__globals__
-    )
-    return functools.partial(own, call)
+
+    def computed(*tensors: Any) -> Any:
+        return call(*tensors)
+
+    code = computed.__code__.replace(co_name=f"call_{id(call)}")
+    return types.FunctionType(code, computed.__globals__, closure=computed.__closure__)
 
 
 class Watch:

@@ -58,6 +58,9 @@ def told(file: FileResult) -> str | None:
 
 
 def _sentences(backend: Mapping[str, Any]) -> Iterator[str]:
+    if not backend["preparations"]:
+        yield f"{backend['target']} computed nothing"
+        return
     imitated = " in software" if backend.get("software") else ""
     yield f"computed by {backend['computed_by']} on {backend['device']}{imitated}"
     counted = ", ".join(f"{count} on {where}" for where, count in backend["nodes"].items())

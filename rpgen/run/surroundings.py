@@ -11,7 +11,7 @@ from typing import Any
 
 from rpgen.run.children import end_children
 
-_SET_BY_LIBRARIES = ("TORCHINDUCTOR_", "TRITON_", "KMP_", "PYTEST_CURRENT_TEST")
+_SET_BY_LIBRARIES = ("TORCHINDUCTOR_", "_TORCHINDUCTOR_", "TRITON_", "KMP_", "PYTEST_CURRENT_TEST")
 """Variables that torch and pytest set for themselves while they work."""
 
 _STAYING_THREADS = ("rpgen ", "tqdm_monitor")
