@@ -39,3 +39,34 @@ def test_weights_have_their_own_variable() -> None:
 def test_preferences_are_never_code(text: str) -> None:
     with pytest.raises(UsageError, match=PREFERENCES):
         RunRequest(("x",), device="cpu").environment({PREFERENCES: text})
+
+
+def test_several_devices_are_not_in_the_workers_environment() -> None:
+    request = RunRequest(("x",), device="cpu,openvino:HETERO:GPU,CPU")
+    assert request.devices == ("cpu", "openvino:HETERO:GPU,CPU")
+    assert request.environment({}) == {}
+
+
+def test_a_device_of_torch_that_is_required_is_forced() -> None:
+    assert preferences({}, device="cuda", require_device=True) == {  # type: ignore[arg-type]
+        "device": "cuda",
+        "force_device": True,
+    }
+    assert preferences({}, device="wasm", require_device=True) == {"device": "wasm"}  # type: ignore[arg-type]
+    environment = RunRequest(("x",), require_device=True).environment({})
+    assert environment == {"RPGEN_REQUIRE_DEVICE": "1"}
+
+
+def test_each_file_once_for_each_device() -> None:
+    from pathlib import Path
+
+    from rpgen.run.schedule import Target, on_devices
+
+    target = Target(Path("/a.py"), "a.py", Path("/"), ("T::x",))
+    assert on_devices([target], ("cpu",)) == (target,)
+    both = on_devices([target], ("cpu", "wasm"))
+    assert [(each.name, each.device) for each in both] == [
+        ("a.py [cpu]", "cpu"),
+        ("a.py [wasm]", "wasm"),
+    ]
+    assert all(Target.from_dict(each.to_dict()) == each for each in both)
