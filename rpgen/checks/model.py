@@ -53,7 +53,10 @@ def _assert_tied(model: torch.nn.Module) -> None:
     inner = config.get_text_config() if hasattr(config, "get_text_config") else config
     if not (tied and getattr(inner, "tie_word_embeddings", tied)):
         return
-    output, given = model.get_output_embeddings(), model.get_input_embeddings()
+    try:
+        output, given = model.get_output_embeddings(), model.get_input_embeddings()
+    except NotImplementedError:  # models of several parts have no single table of words
+        return
     first, second = getattr(output, "weight", None), getattr(given, "weight", None)
     if first is None or second is None or first.shape != second.shape:
         return

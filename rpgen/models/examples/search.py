@@ -31,7 +31,6 @@ _COMPANIONS = {
         "spatial_shapes",
         "image_position_ids",
         "pixel_position_ids",
-        "image_sizes",
         "target_sizes",
         "aspect_ratio_ids",
         "aspect_ratio_mask",
