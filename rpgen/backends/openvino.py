@@ -49,11 +49,12 @@ class OpenVinoBackend:
         began = time.perf_counter()
         converted, sizes = _converted(model, inputs)
         compiled = compile_in_f32(converted, device)
+        where = executed_on(compiled, device)
         described = Description(
             computed_by=f"OpenVINO {version()}",
-            device=executed_on(compiled, device),
+            device=where,
             precision="f32",
-            nodes={device: len(precisions_of(compiled))},
+            nodes={where: len(precisions_of(compiled))},
             prepare_seconds=round(time.perf_counter() - began, 3),
             notes=(_in_words(precisions_of(compiled)),),
         )
