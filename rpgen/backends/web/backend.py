@@ -161,8 +161,7 @@ class WebGpuBackend(WebBackend):
         if "missing" in found:
             raise BackendError(str(found["missing"]))
         software = bool(found["isFallbackAdapter"])
-        device = f"{_name_of(found)}{' (software)' if software else ''}"
-        return replace(described, device=device, software=software)
+        return replace(described, device=_name_of(found), software=software)
 
     def _must_compute(self, where: Placed) -> None:
         if not where.nodes.get("WebGpu"):

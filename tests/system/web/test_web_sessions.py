@@ -24,6 +24,8 @@ from rpgen.backends.web.browser import SharedBrowser, shared_browser
 from rpgen.backends.web.program import Program
 from rpgen.backends.web.rewrite import for_webnn
 from rpgen.backends.web.session import PageSession, Provider
+from rpgen.placement.preferences import Preferences
+from rpgen.pool.on_target import BackendAbsentError, require
 from tests.system.web.conftest import gone, without
 from tests.torch.backends.contract import SAME, example, relative_difference, tiny
 
@@ -117,7 +119,12 @@ def test_an_imitated_gpu_counts_only_where_it_is_asked_for(
         pytest.skip("there is a real GPU here")
     assert not found.available
     assert SOFTWARE in found.remedy
+    target = parse_target("webgpu")
+    assert target is not None
+    with pytest.raises(BackendAbsentError, match=r"which is software \(RPGEN_SOFTWARE_ADAPTERS=1"):
+        require(target, Preferences())
     monkeypatch.setenv(SOFTWARE, "1")
+    require(target, Preferences())
     found = evidence(WebGpuBackend())
     assert found.available
     assert found.software
