@@ -9,7 +9,7 @@ from rpgen.checks.arguments import (
     assert_every_input_matters,
     assert_rows_stand_alone,
 )
-from rpgen.checks.baselines import assert_as_in_baseline
+from rpgen.checks.baselines import assert_as_in_baseline, if_recorded
 from rpgen.checks.compare import assert_close, assert_different, assert_same
 from rpgen.checks.copies import assert_agrees_with_fresh_copy, assert_survives_saving
 from rpgen.checks.fitting import images_that_fit
@@ -93,6 +93,7 @@ __all__ = [
     "assert_survives_saving",
     "assert_tokenizer_fits",
     "assert_whole",
+    "if_recorded",
     "images_that_fit",
     "main_output",
     "scale_for",

@@ -128,14 +128,18 @@ class Baseline:
         )
 
 
+def folder_of_baselines(test_file: str) -> Path:
+    file = Path(test_file)
+    return file.parent / FOLDER / file.stem
+
+
 def place_of_baseline(
     test_file: str, weights: str, revision: str | None, device: str, dtype: str
 ) -> Path:
     """Where the baseline of these weights on this kind of device lies, beside the test file."""
     kind = f"{weights}-{revision[:12]}" if revision else weights
     name = re.sub(r"[^0-9A-Za-z.-]+", "_", f"{kind}-{device}-{dtype}")
-    file = Path(test_file)
-    return file.parent / FOLDER / file.stem / f"{name}.json"
+    return folder_of_baselines(test_file) / f"{name}.json"
 
 
 def read(path: Path) -> Baseline | None:

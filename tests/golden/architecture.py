@@ -97,6 +97,7 @@ class TestClip(unittest.TestCase):
         checks.assert_leaves_torch_alone(self.forward, inputs, since=self.switches)
         checks.assert_keeps_no_memory(self.forward, inputs)
 
+    @checks.if_recorded(__file__)
     def test_outputs_are_those_of_the_baseline(self):
         """Within rounding; `rpgen run --update-baselines` writes one."""
         inputs = self.example()
@@ -129,4 +130,4 @@ def main():
 if __name__ == "__main__":
     sys.exit(main())
 
-# rpgen:signature 2a14f0b77ba25c07
+# rpgen:signature 8c928b1fbe518aeb

@@ -47,7 +47,7 @@ def update(monkeypatch: pytest.MonkeyPatch, test_file: str) -> Any:
     return updated
 
 
-def test_without_a_baseline_the_test_is_skipped_with_the_remedy(
+def test_without_one_for_this_dtype_the_test_is_skipped_with_the_remedy(
     model: Any, update: Any, test_file: str
 ) -> None:
     with pytest.raises(unittest.SkipTest, match="no baseline for tiny-cpu-fp32 is here: rpgen run"):
@@ -55,6 +55,24 @@ def test_without_a_baseline_the_test_is_skipped_with_the_remedy(
     update(model)
     with pytest.raises(unittest.SkipTest, match=r"tiny-cpu-bf16 .*there is one for tiny-cpu-fp32"):
         compare(model.to(torch.bfloat16), test_file)
+
+
+def test_the_test_is_absent_as_long_as_nothing_is_recorded(
+    model: Any, update: Any, test_file: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def names() -> list[str]:
+        class Tests(unittest.TestCase):
+            @checks.if_recorded(test_file)
+            def test_baseline(self) -> None:
+                compare(model, test_file)
+
+        return list(unittest.defaultTestLoader.getTestCaseNames(Tests))
+
+    assert names() == []
+    monkeypatch.setenv(baselines.VARIABLE, baselines.UPDATE)
+    assert names() == ["test_baseline"]
+    update(model)
+    assert names() == ["test_baseline"]
 
 
 def test_what_was_written_agrees_with_any_number_of_threads(

@@ -118,6 +118,7 @@ def test_minilm_knows_a_paraphrase_from_another_topic(
     result = run(source, place=tmp_path / "test_it.py")
     assert not bad(result)
     assert not result.skipped
+    monkeypatch.delenv("RPGEN_BASELINES")
     wrong = source.replace("ALIKE = (", 'ALIKE = ("The market fell.", "A cat sleeps."); _ = (')
     assert any("paraphrase" in line for line in bad(run(wrong, only=("paraphrase",))))
 
