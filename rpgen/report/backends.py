@@ -65,9 +65,9 @@ def _sentences(backend: Mapping[str, Any]) -> Iterator[str]:
     yield f"computed by {backend['computed_by']} on {backend['device']}{imitated}"
     counted = ", ".join(f"{count} on {where}" for where, count in backend["nodes"].items())
     yield f"{backend['precision']}" + (f", nodes: {counted}" if counted else "")
-    if (off := _off(backend)) is not None:
-        sizes = f"{backend['compared']} sizes of inputs"
-        yield f"{off} torch's spread at most, in {backend['difference_in']} ({sizes})"
+    if (off := backend.get("difference")) is not None:
+        where = f"{backend['difference_in']}, {backend['compared']} sizes of inputs"
+        yield f"at most {off:.1e} of the spread from torch's result ({where})"
     count, took = backend["preparations"], words.seconds(backend["prepare_seconds"])
     yield f"prepared {'once' if count == 1 else f'{count} times'} in {took}"
     if run := _run(backend):
