@@ -101,9 +101,10 @@ def test_what_was_measured_takes_the_place_of_what_is_expected() -> None:
     assert backends.told(missing) == "not measured; the guide's tables expect: medium support"
     assert (measured.device, missing.device) == ("openvino", None)
     assert backends.told(measured) == (
-        "computed by OpenVINO 2026.4.1 on CPU; f32, nodes: 179 on CPU; at most 1.4e-06 of the"
-        " spread from torch's result (logits, 4 sizes of inputs); prepared 2 times in 1.5 s; 9 runs,"
-        " 12 ms a run; forward only, no cache: it has none; nodes by precision: 63 f32"
+        "computed by OpenVINO 2026.4.1 on CPU; f32, nodes: 179 on CPU;"
+        " at most 1.4e-06 of the spread from torch's result (logits, 4 sizes of inputs);"
+        " prepared 2 times in 1.5 s; 9 runs, 12 ms a run;"
+        " forward only, no cache: it has none; nodes by precision: 63 f32"
     )
 
 
