@@ -20,6 +20,7 @@ from rpgen.models.recipe import Recipe
 
 SECONDS = 60.0
 _LARGEST = 60_000_000
+_SEARCH = 10.0
 _FORWARD_COMPLETIONS = 6
 _SAME_ERROR = 2
 _OTHER_WAYS = (15, 17, 12, 16, 13, 18, 10, 19)  # rungs that differ in more than their widths
@@ -46,6 +47,7 @@ class _Exploration:
     result: Explored
     best: Recipe | None = None
     done: bool = False
+    too_large: list[int] = field(default_factory=list)
 
     def head(self, auto_class: str) -> bool:
         """Whether the head got as far as the type can: with small models, else with any."""
@@ -57,10 +59,9 @@ class _Exploration:
         figures = tiny.figures_of(full)
         rungs = tiny.rungs(figures)
         try:
-            return any(
-                self._climb(full, figures, rungs, auto_class, largest)
-                for largest in (tiny.LARGEST_TINY, _LARGEST)
-            )
+            if self._climb(full, figures, rungs, auto_class, tiny.LARGEST_TINY):
+                return True
+            return self._climb(full, figures, list(self.too_large), auto_class, _LARGEST)
         except ImportError as absent:
             self._note(f"{auto_class}: {_line(absent)}")
             return False
@@ -71,13 +72,14 @@ class _Exploration:
     ) -> bool:  # fmt: skip
         errors: dict[str, int] = {}
         settings: dict[str, Any] = {}
-        left = list(rungs)
+        left, self.too_large = list(rungs), []
         while left and time.monotonic() < self.deadline:
             rung = left.pop(0)
             done, error, settings = self._rung(full, figures, rung, auto_class, settings, largest)
             if done:
                 return True
             if error == _TOO_LARGE:
+                self.too_large.append(rung)
                 continue
             key = re.sub(r"\d+", "N", error)
             errors[key] = errors.get(key, 0) + 1
@@ -105,7 +107,7 @@ class _Exploration:
                     return False, f"does not build: {_line(failure)}", settings
                 rejected, latest = {**rejected, **latest}, {}
                 continue
-            found, one = search(model, min(20.0, max(1.0, self.deadline - time.monotonic())))
+            found, one = search(model, min(_SEARCH, max(1.0, self.deadline - time.monotonic())))
             if found is not None:
                 both = self.wants_joint and bool(joint_names(one.facts))
                 done = self._keep(found, step, auto_class, model, both)

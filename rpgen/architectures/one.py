@@ -16,7 +16,7 @@ from rpgen.model_database import load
 from rpgen.models.recipe import to_plain
 
 
-def find(model_type: str, seconds: float = 20.0) -> dict[str, Any]:
+def find(model_type: str, seconds: float = 40.0) -> dict[str, Any]:
     """The `tiny` entry of a type: its recipe, or the problem, or both."""
     known = load().architecture(model_type)
     assert known is not None
