@@ -19,8 +19,8 @@ from rpgen import paths
 from rpgen.architectures.record import read_journal, record
 from rpgen.model_database import load
 
-BATCH = 12
-SECONDS = 100.0
+BATCH = 25
+SECONDS = 240.0
 """For one type: exploring and every check."""
 
 
