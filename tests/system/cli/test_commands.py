@@ -132,7 +132,7 @@ def test_the_real_model_is_loaded_once_for_several_files(real: Path, tmp_path: P
     assert ran.returncode == 0, ran.stderr
     report = json.loads(ran.stdout)
     assert [file["weights"] for file in report["files"]] == ["pretrained"] * 3
-    tests = source.count(b"    def test_")
+    tests = source.count(b"    def test_") - source.count(b"@checks.if_recorded(__file__)")
     assert tests > 8
     assert report["summary"]["passed"] == 3 * tests
     assert report["summary"]["skipped"] == 0
