@@ -120,9 +120,13 @@ class Checkpoint:
         return pooling_of(self._files())[1]
 
     def estimate(self) -> WeightEstimate:
-        """The size of what would be loaded, from the best source at hand."""
+        """The size of what would be loaded, from the best source at hand.
+
+        Once transformers is imported, the configuration itself is the better one.
+        """
         kind = self.choice().kind
-        return cast(WeightEstimate, self._once(f"estimate {kind}", lambda: self._estimate(kind)))
+        known = f"estimate {kind}, {'transformers' in sys.modules}"
+        return cast(WeightEstimate, self._once(known, lambda: self._estimate(kind)))
 
     @property
     def can_split(self) -> bool:

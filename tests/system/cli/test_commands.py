@@ -124,6 +124,12 @@ def test_the_real_model_passes_without_the_runner(command: list[str], real: Path
     assert "Resource pool stats: {'hits': 0, 'misses': 2," in output
 
 
+def test_a_committed_test_of_tiny_weights_passes_as_a_script(tmp_path: Path) -> None:
+    done = run(sys.executable, str(ROOT / "skills" / "test_hf_gpt2.py"), folder=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "OK (skipped=1)" in done.stderr
+
+
 def test_the_real_model_is_loaded_once_for_several_files(real: Path, tmp_path: Path) -> None:
     source = (real / TEST_FILE).read_bytes()
     for number in range(3):
