@@ -26,7 +26,7 @@ def find(model_type: str, seconds: float = 40.0) -> dict[str, Any]:
     problem = explored.problem
     if explored.recipe is not None:
         try:
-            verdict = try_out(model_type, explored.recipe)
+            verdict = try_out(model_type, explored.recipe, whole=True)
         except (RpgenError, MemoryError) as error:
             problem = f"{type(error).__name__}: {error}"
             entry = to_plain(explored.recipe)

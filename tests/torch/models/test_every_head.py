@@ -33,10 +33,16 @@ def working() -> dict[str, Mapping[str, Any]]:
     return dict(sorted(whole.items(), key=lambda each: len(each[1].get("parts", ()))))
 
 
+def own_class(raw: Mapping[str, Any], auto_class: str) -> bool:
+    """Some mappings lead from a type to a class of another one, which takes that one's parts."""
+    name = raw.get("classes", {}).get(auto_class, "")
+    return bool(name.startswith(raw["config"].removesuffix("Config")))
+
+
 def one_for_each_head() -> Iterator[Any]:
     types = working()
     for head in HEADS:
-        able = [n for n, raw in types.items() if head.auto_class in raw.get("classes", ())]
+        able = [name for name, raw in types.items() if own_class(raw, head.auto_class)]
         best = [n for n in able if types[n]["tiny"]["auto_class"] == head.auto_class]
         fitting = best or able
         if fitting:
