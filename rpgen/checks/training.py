@@ -25,8 +25,9 @@ def assert_a_training_step_helps(model: Any, checkpoint: Any, inputs: Inputs) ->
     given = {k: _in_float32(v) for k, v in on(inputs, device_of(copy)).items()}
     trained = [p for p in copy.parameters() if p.requires_grad]
     with seeded(SEED), torch.enable_grad():
-        before = _loss(copy(**given))
-        found = torch.autograd.grad(before, trained, allow_unused=True)
+        loss = _loss(copy(**given))
+        found = torch.autograd.grad(loss, trained, allow_unused=True)
+    before = float(loss.detach())
     pairs = [(p, g) for p, g in zip(trained, found, strict=True) if g is not None]
     broken = [str(tuple(p.shape)) for p, g in pairs if not all_finite(g)]
     if broken:
@@ -35,10 +36,10 @@ def assert_a_training_step_helps(model: Any, checkpoint: Any, inputs: Inputs) ->
     if length == 0.0:
         raise AssertionError("in training mode no gradient arrives anywhere")
     losses = [_after(copy, given, pairs, step / length) for step in _STEPS]
-    if min(losses) >= float(before):
+    if min(losses) >= before:
         shown = ", ".join(f"{loss:.6g}" for loss in losses)
         raise AssertionError(
-            f"steps against the gradient don't lower the loss of {float(before):.6g}: {shown}"
+            f"steps against the gradient don't lower the loss of {before:.6g}: {shown}"
         )
 
 
