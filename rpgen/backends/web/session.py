@@ -55,6 +55,8 @@ class PageSession:
     def __init__(self, browser: SharedBrowser, provider: Provider, model: Path | bytes) -> None:
         self._browser, self._provider, self._model = browser, provider, model
         self._id = f"session-{next(_numbers)}"
+        alone = provider.name == "webgpu"  # in one page its sessions spoil each other's results
+        self._page = self._id if alone else provider.page
         self.opened = browser.do(self._open)
 
     def run(self, arrays: "Mapping[str, np.ndarray[Any, Any]]") -> "dict[str, Any]":
@@ -83,8 +85,8 @@ class PageSession:
             "options": dict(self._provider.options),
         }
         try:
-            told = _ask(live, self._provider.page, "prepare", request)
-            page = live.page(self._provider.page).number
+            told = _ask(live, self._page, "prepare", request)
+            page = live.page(self._page).number
         finally:
             live.server.withdraw(name)
         return Opened(
@@ -98,7 +100,7 @@ class PageSession:
         )
 
     def _run(self, live: Live, content: bytes) -> bytes:
-        if not live.has(self._provider.page, self.opened.page):
+        if not live.has(self._page, self.opened.page):
             self.opened = self._open(live)
         inputs, outputs = live.server.give(content), live.server.expect()
         request = {
@@ -107,7 +109,7 @@ class PageSession:
             "outputs": live.server.address(outputs),
         }
         try:
-            _ask(live, self._provider.page, "run", request)
+            _ask(live, self._page, "run", request)
             answer = live.server.taken(outputs)
         finally:
             live.server.withdraw(inputs, outputs)
@@ -116,11 +118,11 @@ class PageSession:
         return answer
 
     def _release(self, live: Live) -> None:
-        if not live.has(self._provider.page, self.opened.page):
+        if not live.has(self._page, self.opened.page):
             return
-        told = _ask(live, self._provider.page, "release", {"id": self._id})
-        if told["left"] == 0 and told["bytesLoaded"] > MOST_BYTES_KEPT:
-            live.close_page(self._provider.page)
+        told = _ask(live, self._page, "release", {"id": self._id})
+        if told["left"] == 0 and (self._page == self._id or told["bytesLoaded"] > MOST_BYTES_KEPT):
+            live.close_page(self._page)
 
 
 def _ask(live: Live, page: str, function: str, request: Mapping[str, Any]) -> dict[str, Any]:
