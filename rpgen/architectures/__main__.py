@@ -20,8 +20,8 @@ from rpgen.architectures.record import read_journal, record
 from rpgen.model_database import load
 
 BATCH = 25
-SECONDS = 240.0
-"""For one type: exploring and every check."""
+SECONDS = 480.0
+"""For one type to be told of, exploring and every check: a hang ends here."""
 
 
 def main(arguments: list[str] | None = None) -> int:
