@@ -58,7 +58,7 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 @pytest.fixture(autouse=True)
 def _nothing_measured_before(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The peaks of other runs would be the prediction."""
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setenv("RPGEN_CACHE_DIR", str(tmp_path / "cache"))
     monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "no-hub"))
 
 
@@ -68,7 +68,8 @@ def write(project: Project, folders: dict[str, Path], order: str) -> None:
         project.put(f"test_{number}_{name}.py", RESIDENT + text)
 
 
-BUDGET = 130.0
+BUDGET = 140.0
+"""Three of the models, and 17 MB that the first run of a process may take beside its model."""
 
 
 @pytest.mark.parametrize("order", ["path", "reuse"])

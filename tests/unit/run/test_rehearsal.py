@@ -148,7 +148,7 @@ def plan_of(
 
 @pytest.fixture(autouse=True)
 def _nothing_measured_before(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setenv("RPGEN_CACHE_DIR", str(tmp_path / "cache"))
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     monkeypatch.delitem(sys.modules, "transformers", raising=False)  # headers alone are asked
 
