@@ -8,8 +8,8 @@ import torch
 from rpgen.checks.compare import assert_same
 from rpgen.checks.elsewhere import torch_must_compute
 from rpgen.checks.level import require_room
-from rpgen.checks.model import _some
-from rpgen.checks.running import Inputs, dtype_of, run
+from rpgen.checks.model import some
+from rpgen.checks.running import Inputs, device_of, dtype_of, on, run
 from rpgen.checks.tensors import place_of
 from rpgen.models.quiet import quiet_transformers
 
@@ -30,7 +30,7 @@ def assert_agrees_with_fresh_copy(model: torch.nn.Module, checkpoint: Any, input
     assert_same_configuration(model, fresh)
     assert_same_weights(model, fresh)
     assert_same_training(model, fresh)
-    expected = run(fresh, {k: _in_float32(v) for k, v in inputs.items()})
+    expected = run(fresh, on(inputs, device_of(fresh), torch.float32))
     assert_same(run(model, inputs), expected, "a fresh copy on the CPU", model)
 
 
@@ -50,7 +50,7 @@ def assert_survives_saving(model: torch.nn.Module, inputs: Inputs) -> None:
     found = report if isinstance(report, dict) else vars(report)
     missing = sorted(str(key) for key in found.get("missing_keys") or ())
     if missing:
-        raise AssertionError(f"not in the saved files: {_some(missing)}")
+        raise AssertionError(f"not in the saved files: {some(missing)}")
     again = again.eval().to(saved.device)
     assert_same_configuration(saved, again)
     assert_same_weights(saved, again)
@@ -77,7 +77,7 @@ def assert_same_weights(model: torch.nn.Module, reference: torch.nn.Module) -> N
         ("has in addition", found.keys() - wanted),
     ):
         if names:
-            raise AssertionError(f"the model {word} {_some(sorted(names))}")
+            raise AssertionError(f"the model {word} {some(sorted(names))}")
     for name, tensor in wanted.items():
         _assert_equal(name, found[name].detach(), tensor.detach())
 
@@ -87,7 +87,7 @@ def assert_same_training(model: torch.nn.Module, reference: torch.nn.Module) -> 
     trained = {name: tensor.requires_grad for name, tensor in reference.named_parameters()}
     frozen = [n for n, t in model.named_parameters() if t.requires_grad != trained[n]]
     if frozen:
-        raise AssertionError(f"requires_grad differs from a fresh load: {_some(frozen)}")
+        raise AssertionError(f"requires_grad differs from a fresh load: {some(frozen)}")
 
 
 def _assert_equal(name: str, actual: torch.Tensor, expected: torch.Tensor) -> None:
@@ -110,12 +110,6 @@ def _assert_equal(name: str, actual: torch.Tensor, expected: torch.Tensor) -> No
 
 def _weights(model: torch.nn.Module) -> list[tuple[str, torch.Tensor]]:
     return [*model.named_parameters(), *model.named_buffers()]
-
-
-def _in_float32(value: Any) -> Any:
-    if isinstance(value, torch.Tensor) and value.is_floating_point():
-        return value.to("cpu", torch.float32)
-    return value
 
 
 def _brief(value: Any) -> str:

@@ -6,7 +6,7 @@ import torch
 
 from rpgen.checks.elsewhere import torch_must_compute
 from rpgen.checks.level import require_room
-from rpgen.checks.model import _some, all_finite
+from rpgen.checks.model import all_finite, some
 from rpgen.checks.running import SEED, Inputs, device_of, on
 from rpgen.checks.tensors import named_tensors
 from rpgen.models.quiet import seeded
@@ -24,7 +24,7 @@ def assert_gradients_arrive(model: Any, inputs: Inputs) -> None:
         raise AssertionError("no parameter of the model asks for a gradient")
     with seeded(SEED), torch.enable_grad():
         outputs = model(**on(inputs, device_of(model)))
-        loss = _loss(outputs)
+        loss = loss_of(outputs)
         found = torch.autograd.grad(loss, list(wanted.values()), allow_unused=True)
     gradients = dict(zip(wanted, found, strict=True))
     _assert_finite(gradients)
@@ -34,10 +34,10 @@ def assert_gradients_arrive(model: Any, inputs: Inputs) -> None:
         if not _mostly([_arrived(g) for n, g in gradients.items() if n.startswith(f"{name}.")])
     ]
     if missed:
-        raise AssertionError(f"no gradient reaches {_some(missed)}")
+        raise AssertionError(f"no gradient reaches {some(missed)}")
 
 
-def _loss(outputs: Any) -> torch.Tensor:
+def loss_of(outputs: Any) -> torch.Tensor:
     """Every output that carries a gradient, each with the same weight whatever its size."""
     terms = [
         tensor.float().pow(2).mean()
@@ -52,7 +52,7 @@ def _loss(outputs: Any) -> torch.Tensor:
 def _assert_finite(gradients: dict[str, torch.Tensor | None]) -> None:
     broken = [n for n, g in gradients.items() if g is not None and not all_finite(g)]
     if broken:
-        raise AssertionError(f"NaN or infinity in the gradients of {_some(broken)}")
+        raise AssertionError(f"NaN or infinity in the gradients of {some(broken)}")
 
 
 def _mostly(arrived: list[bool]) -> bool:

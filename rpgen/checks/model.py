@@ -20,14 +20,14 @@ def assert_whole(model: torch.nn.Module) -> None:
     for kind in ("missing_keys", "unexpected_keys", "mismatched_keys"):
         keys = sorted(str(key) for key in report.get(kind) or ())
         if keys:
-            raise AssertionError(f"the checkpoint has {kind.replace('_', ' ')}: {_some(keys)}")
+            raise AssertionError(f"the checkpoint has {kind.replace('_', ' ')}: {some(keys)}")
     broken = [
         f"{name} ({int((~torch.isfinite(tensor)).sum())} of {tensor.numel()} values)"
         for name, tensor in _tensors(model)
         if tensor.is_floating_point() and not all_finite(tensor)
     ]
     if broken:
-        raise AssertionError(f"NaN or infinity in the weights: {_some(broken)}")
+        raise AssertionError(f"NaN or infinity in the weights: {some(broken)}")
     _assert_tied(model)
 
 
@@ -72,7 +72,7 @@ def assert_ready(model: torch.nn.Module) -> None:
     assert_on_device(model, next(model.parameters()).device)
     training = [name or "the model itself" for name, m in model.named_modules() if m.training]
     if training:
-        raise AssertionError(f"in training mode (dropout is on): {_some(training)}")
+        raise AssertionError(f"in training mode (dropout is on): {some(training)}")
 
 
 def assert_on_device(model: torch.nn.Module, device: torch.device | str) -> None:
@@ -85,7 +85,7 @@ def assert_on_device(model: torch.nn.Module, device: torch.device | str) -> None
         or (wanted.index is not None and tensor.device.index != wanted.index)
     ]
     if elsewhere:
-        raise AssertionError(f"not everything is on {wanted}: {_some(elsewhere)}")
+        raise AssertionError(f"not everything is on {wanted}: {some(elsewhere)}")
 
 
 def depth_of(model: torch.nn.Module | None) -> int:
@@ -107,6 +107,6 @@ def _tensors(model: torch.nn.Module) -> Iterator[tuple[str, torch.Tensor]]:
     yield from model.named_buffers()
 
 
-def _some(items: list[str]) -> str:
+def some(items: list[str]) -> str:
     more = f" and {len(items) - _SHOWN} more" if len(items) > _SHOWN else ""
     return ", ".join(items[:_SHOWN]) + more

@@ -4,9 +4,9 @@ from typing import Any
 
 import torch
 
-from rpgen.checks.gradients import _loss
+from rpgen.checks.gradients import loss_of
 from rpgen.checks.level import require_room
-from rpgen.checks.model import _some, all_finite
+from rpgen.checks.model import all_finite, some
 from rpgen.checks.running import SEED, Inputs, device_of, on
 from rpgen.models.quiet import seeded
 
@@ -22,16 +22,16 @@ def assert_a_training_step_helps(model: Any, checkpoint: Any, inputs: Inputs) ->
     """
     require_room(model, 3.0, torch.device("cpu"))
     copy = checkpoint.load_model("cpu", "fp32").train()
-    given = {k: _in_float32(v) for k, v in on(inputs, device_of(copy)).items()}
+    given = on(inputs, device_of(copy), torch.float32)
     trained = [p for p in copy.parameters() if p.requires_grad]
     with seeded(SEED), torch.enable_grad():
-        loss = _loss(copy(**given))
+        loss = loss_of(copy(**given))
         found = torch.autograd.grad(loss, trained, allow_unused=True)
     before = float(loss.detach())
     pairs = [(p, g) for p, g in zip(trained, found, strict=True) if g is not None]
     broken = [str(tuple(p.shape)) for p, g in pairs if not all_finite(g)]
     if broken:
-        raise AssertionError(f"NaN or infinity in the gradients of {_some(broken)}")
+        raise AssertionError(f"NaN or infinity in the gradients of {some(broken)}")
     length = float(torch.stack([g.norm() for _, g in pairs]).norm()) if pairs else 0.0
     if length == 0.0:
         raise AssertionError("in training mode no gradient arrives anywhere")
@@ -52,12 +52,7 @@ def _after(
         parameter.data = parameter.data - step * gradient
     try:
         with seeded(SEED), torch.enable_grad():
-            return float(_loss(copy(**given)).detach())
+            return float(loss_of(copy(**given)).detach())
     finally:
         for (parameter, _), data in zip(pairs, kept, strict=True):
             parameter.data = data
-
-
-def _in_float32(value: Any) -> Any:
-    floating = isinstance(value, torch.Tensor) and value.is_floating_point()
-    return value.to(torch.float32) if floating else value

@@ -27,44 +27,44 @@ def model() -> Any:
 
 
 @pytest.fixture
-def test_file(tmp_path: Path) -> str:
+def generated_file(tmp_path: Path) -> str:
     TOLD.reset()
     return str(tmp_path / "test_hf_gpt2.py")
 
 
-def compare(model: Any, test_file: str, inputs: Any = INPUTS) -> None:
-    checks.assert_as_in_baseline(model, GPT2, inputs, test_file)
+def compare(model: Any, generated_file: str, inputs: Any = INPUTS) -> None:
+    checks.assert_as_in_baseline(model, GPT2, inputs, generated_file)
 
 
 @pytest.fixture
-def update(monkeypatch: pytest.MonkeyPatch, test_file: str) -> Any:
+def update(monkeypatch: pytest.MonkeyPatch, generated_file: str) -> Any:
     def updated(model: Any) -> Path:
         monkeypatch.setenv(baselines.VARIABLE, baselines.UPDATE)
-        compare(model, test_file)
+        compare(model, generated_file)
         monkeypatch.delenv(baselines.VARIABLE)
-        return place_of_baseline(test_file, "tiny", None, "cpu", "fp32")
+        return place_of_baseline(generated_file, "tiny", None, "cpu", "fp32")
 
     return updated
 
 
 def test_without_one_for_this_dtype_the_test_is_skipped_with_the_remedy(
-    model: Any, update: Any, test_file: str
+    model: Any, update: Any, generated_file: str
 ) -> None:
     with pytest.raises(unittest.SkipTest, match="no baseline for tiny-cpu-fp32 is here: rpgen run"):
-        compare(model, test_file)
+        compare(model, generated_file)
     update(model)
     with pytest.raises(unittest.SkipTest, match=r"tiny-cpu-bf16 .*there is one for tiny-cpu-fp32"):
-        compare(model.to(torch.bfloat16), test_file)
+        compare(model.to(torch.bfloat16), generated_file)
 
 
 def test_the_test_is_absent_as_long_as_nothing_is_recorded(
-    model: Any, update: Any, test_file: str, monkeypatch: pytest.MonkeyPatch
+    model: Any, update: Any, generated_file: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def names() -> list[str]:
         class Tests(unittest.TestCase):
-            @checks.if_recorded(test_file)
+            @checks.if_recorded(generated_file)
             def test_baseline(self) -> None:
-                compare(model, test_file)
+                compare(model, generated_file)
 
         return list(unittest.defaultTestLoader.getTestCaseNames(Tests))
 
@@ -76,7 +76,7 @@ def test_the_test_is_absent_as_long_as_nothing_is_recorded(
 
 
 def test_what_was_written_agrees_with_any_number_of_threads(
-    model: Any, update: Any, test_file: str
+    model: Any, update: Any, generated_file: str
 ) -> None:
     path = update(model)
     assert TOLD.remarks == [f"baseline written: {path} (there was none)"]
@@ -84,13 +84,13 @@ def test_what_was_written_agrees_with_any_number_of_threads(
     try:
         for threads in (1, 2, 3):
             torch.set_num_threads(threads)
-            compare(model, test_file)
+            compare(model, generated_file)
     finally:
         torch.set_num_threads(before)
 
 
 def test_a_drift_says_by_how_much_where_and_since_when(
-    model: Any, update: Any, test_file: str, monkeypatch: pytest.MonkeyPatch
+    model: Any, update: Any, generated_file: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     update(model)
     monkeypatch.setattr(torch, "__version__", "9.9.9")
@@ -103,7 +103,7 @@ def test_a_drift_says_by_how_much_where_and_since_when(
 
     monkeypatch.setattr(model, "forward", scaled)
     with pytest.raises(AssertionError) as failure:
-        compare(model, test_file)
+        compare(model, generated_file)
     first, where, weights, since = str(failure.value).splitlines()
     assert first.startswith("1 of 1 outputs have drifted from the baseline (")
     assert "outputs.logits: the value at [" in where
@@ -114,17 +114,17 @@ def test_a_drift_says_by_how_much_where_and_since_when(
 
 
 def test_other_weights_inputs_and_sizes_are_told_apart(
-    model: Any, update: Any, test_file: str
+    model: Any, update: Any, generated_file: str
 ) -> None:
     update(model)
     with pytest.raises(AssertionError, match=r"the inputs are others.*\n.*input_ids: holds other"):
-        compare(model, test_file, {"input_ids": INPUTS["input_ids"] + 1})
+        compare(model, generated_file, {"input_ids": INPUTS["input_ids"] + 1})
     with pytest.raises(AssertionError, match=r"logits: has shape \(2, 11, 1024\), not \(2, 12,"):
-        compare(model, test_file, {"input_ids": INPUTS["input_ids"][:, 1:]})
+        compare(model, generated_file, {"input_ids": INPUTS["input_ids"][:, 1:]})
     with torch.no_grad():
         model.transformer.h[0].mlp.c_fc.weight.mul_(1.01)
     with pytest.raises(AssertionError, match="the weights are others than those"):
-        compare(model, test_file)
+        compare(model, generated_file)
 
 
 def test_an_update_touches_only_what_has_changed(
@@ -167,14 +167,14 @@ def test_an_update_touches_only_what_has_changed(
     ],
 )
 def test_a_torn_or_badly_edited_file_is_said_and_can_be_written_anew(
-    model: Any, update: Any, test_file: str, edit: Any, said: str
+    model: Any, update: Any, generated_file: str, edit: Any, said: str
 ) -> None:
     path = update(model)
     whole = path.read_text()
     path.write_text(edit(whole))
     assert path.read_text() != whole
     with pytest.raises(DataError) as failure:
-        compare(model, test_file)
+        compare(model, generated_file)
     assert said in str(failure.value)
     assert "--update-baselines" in str(failure.value)
     update(model)
@@ -215,9 +215,9 @@ def test_two_that_write_at_once_leave_a_whole_file(model: Any, update: Any) -> N
 
 
 def test_a_folder_that_cannot_be_written_is_one_sentence(
-    model: Any, update: Any, test_file: str
+    model: Any, update: Any, generated_file: str
 ) -> None:
-    Path(test_file).parent.joinpath("baselines").write_text("a file")
+    Path(generated_file).parent.joinpath("baselines").write_text("a file")
     with pytest.raises(OutputError, match="can't be written"):
         update(model)
 

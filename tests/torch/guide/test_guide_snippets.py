@@ -87,8 +87,10 @@ NAMES = sorted(path.stem for path in SNIPPETS.glob("*.py"))
 
 
 @pytest.mark.parametrize("name", [name for name in NAMES if name not in RUN_APART])
-def test_a_snippet_runs(name: str) -> None:
+def test_a_snippet_runs(name: str, caplog: pytest.LogCaptureFixture) -> None:
+    """To its end, and neither it nor the pool logged an error."""
     run_snippet(name)
+    assert not [record for record in caplog.records if record.levelno >= logging.ERROR]
 
 
 def test_the_same_model_and_tokenizer_are_shared() -> None:

@@ -239,9 +239,12 @@ def test_who_passes_the_gate() -> None:
 
 
 def test_giving_back_is_harmless_without_a_device() -> None:
+    kept = torch.arange(1000)
     for backend in ("cuda", "xpu", "mps", "cpu", "nonsense"):
         empty_backend_cache(backend)
     trim_host()
+    assert kept.sum() == 499_500
+    assert not torch.cuda.is_initialized(), "no device is woken to be emptied"
 
 
 def test_gradient_mode_goes_along(pool: ResourcePool) -> None:

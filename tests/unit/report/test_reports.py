@@ -78,6 +78,7 @@ def test_the_json_report_keeps_to_its_schema() -> None:
 
 def test_an_empty_run_has_a_report_too() -> None:
     report = json.loads(json_report.to_text(json_report.build(fold([]))))
+    assert (report["files"], report["summary"]["tests"]) == ([], 0)
     report["versions"] |= {"python": None, "torch": None, "transformers": None, "pytest": None}
     jsonschema.validate(report, schema())
 
