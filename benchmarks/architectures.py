@@ -1,6 +1,6 @@
 """Every architecture of transformers: its file generated and run, and the table of what it gave.
 
-`python -m benchmarks.architectures [--folder F] [--processes N] [TYPE...]`
+`python -m benchmarks.architectures [--folder F] [--processes N] [--sample N] [TYPE...]`
 
 Batches run in processes of their own (`rpgen run`), which a crash costs one result; a batch
 whose report is there already is not run again, so that a sweep that was stopped goes on.
@@ -60,9 +60,23 @@ def main() -> int:
     parser.add_argument("types", nargs="*")
     parser.add_argument("--folder", type=Path, default=FOLDER)
     parser.add_argument("--processes", type=int, default=2)
+    parser.add_argument("--sample", type=int, help="so many types, evenly spread over all")
     options = parser.parse_args()
-    print(summary(sweep(options.folder, options.types, options.processes)))
+    types = [*options.types, *(sample(options.sample) if options.sample else ())]
+    rows = sweep(options.folder, types, options.processes)
+    print(summary(rows))
+    for row in rows:
+        if not row.ok:
+            print(_cells(row))
     return 0
+
+
+def sample(count: int) -> list[str]:
+    """Types that the installed transformers has, which may be another than the pinned one."""
+    from transformers.models.auto.modeling_auto import MODEL_MAPPING_NAMES
+
+    names = sorted(set(MODEL_MAPPING_NAMES) & set(load().raw_architectures))
+    return [names[place * len(names) // count] for place in range(count)]
 
 
 def section() -> str:
