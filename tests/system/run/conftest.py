@@ -96,7 +96,7 @@ class Project:
 
     def finish(self, process: "subprocess.Popen[str]") -> Ran:
         try:
-            out, err = process.communicate(timeout=120)
+            out, err = process.communicate(timeout=600)
         except subprocess.TimeoutExpired:
             process.send_signal(signal.SIGKILL)
             raise
