@@ -140,13 +140,17 @@ class _Exploration:
         self.result.attempts.append(text)
 
 
+def wants_joint(inputs: Sequence[str]) -> bool:
+    """Whether a type takes text with something else."""
+    return "text" in inputs and len(inputs) > 1
+
+
 def explore(
     model_type: str, heads: Sequence[str], inputs: Sequence[str], seconds: float = SECONDS
 ) -> Explored:
     """What is to be known of a type. `heads` in order of preference, `inputs` its kinds."""
-    joint = "text" in inputs and len(inputs) > 1
     result = Explored(model_type)
-    one = _Exploration(model_type, joint, time.process_time() + seconds, result)
+    one = _Exploration(model_type, wants_joint(inputs), time.process_time() + seconds, result)
     for auto_class in heads:
         if one.head(auto_class) or one.best is not None:
             break

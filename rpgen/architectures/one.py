@@ -9,17 +9,23 @@ import time
 import warnings
 from typing import Any
 
-from rpgen.architectures.explore import explore, heads_of
+from rpgen.architectures.explore import explore, heads_of, wants_joint
 from rpgen.architectures.trial import try_out
 from rpgen.errors import RpgenError
-from rpgen.model_database import load
-from rpgen.models.recipe import to_plain
+from rpgen.model_database import Architecture, load
+from rpgen.models.recipe import recipe_of, to_plain
 
 
 def find(model_type: str, seconds: float = 40.0) -> dict[str, Any]:
-    """The `tiny` entry of a type: its recipe, or the problem, or both."""
+    """The `tiny` entry of a type: its recipe, or the problem, or both.
+
+    What is remembered and still holds stands; a search is for the others.
+    """
     known = load().architecture(model_type)
     assert known is not None
+    remembered = _as_remembered(known)
+    if remembered is not None:
+        return remembered
     heads = heads_of(known.auto_class, list(known.class_names), known.config_class)
     explored = explore(model_type, heads, known.inputs, seconds)
     entry: dict[str, Any] = {}
@@ -33,6 +39,20 @@ def find(model_type: str, seconds: float = 40.0) -> dict[str, Any]:
         else:
             entry, problem = to_plain(verdict.recipe), verdict.problem or problem
     return {**entry, **({"problem": problem} if problem else {})}
+
+
+def _as_remembered(known: Architecture) -> dict[str, Any] | None:
+    """The entry tried out again; None where it no longer holds, or never held in full."""
+    recipe = recipe_of(known.model_type)
+    if recipe is None or "problem" in known.tiny:
+        return None
+    if wants_joint(known.inputs) and "joint" not in recipe.levels:
+        return None
+    try:
+        verdict = try_out(known.model_type, recipe, whole=True)
+    except Exception:  # noqa: BLE001 (whatever it is: what is remembered does not hold)
+        return None
+    return None if verdict.problem else to_plain(verdict.recipe)
 
 
 def main(types: list[str]) -> int:
