@@ -7,13 +7,15 @@ import json
 import sys
 import time
 import warnings
+from dataclasses import replace
 from typing import Any
 
 from rpgen.architectures.explore import explore, heads_of, wants_joint
-from rpgen.architectures.trial import try_out
+from rpgen.architectures.remedies import remedies
+from rpgen.architectures.trial import Verdict, subject, try_out
 from rpgen.errors import RpgenError
 from rpgen.model_database import Architecture, load
-from rpgen.models.recipe import recipe_of, to_plain
+from rpgen.models.recipe import Recipe, recipe_of, to_plain
 
 
 def find(model_type: str, seconds: float = 40.0) -> dict[str, Any]:
@@ -32,7 +34,7 @@ def find(model_type: str, seconds: float = 40.0) -> dict[str, Any]:
     problem = explored.problem
     if explored.recipe is not None:
         try:
-            verdict = try_out(model_type, explored.recipe, whole=True)
+            verdict = _best(model_type, explored.recipe)
         except (RpgenError, MemoryError) as error:
             problem = f"{type(error).__name__}: {error}"
             entry = to_plain(explored.recipe)
@@ -53,6 +55,27 @@ def _as_remembered(known: Architecture) -> dict[str, Any] | None:
     except Exception:  # noqa: BLE001 (whatever it is: what is remembered does not hold)
         return None
     return None if verdict.problem else to_plain(verdict.recipe)
+
+
+def _best(model_type: str, recipe: Recipe) -> Verdict:
+    """What the checks say of a recipe, else of the first with other settings that stands them."""
+    verdict = try_out(model_type, recipe, whole=True)
+    if verdict.problem is None:
+        return verdict
+    config = subject(model_type, recipe).config
+    for more in remedies(config, verdict.problem):
+        mended = _tried(model_type, replace(recipe, settings={**recipe.settings, **more}))
+        if mended is not None and mended.problem is None:
+            return mended
+    return verdict
+
+
+def _tried(model_type: str, recipe: Recipe) -> Verdict | None:
+    """None where the model does not run at all like this."""
+    try:
+        return try_out(model_type, recipe, whole=True)
+    except Exception:  # noqa: BLE001 (whatever it is: the next settings are tried)
+        return None
 
 
 def main(types: list[str]) -> int:

@@ -6,15 +6,12 @@ does. What is found for a type is remembered in the database.
 """
 
 import copy
-import dataclasses
-import inspect
 import linecache
 import re
-import sys
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from rpgen.models.shrink import CODES
+from rpgen.models.completion_values import borrowed, convolutions, kinds_of_layers, value_for
 
 Overrides = dict[str, Any]
 """Values by path in the tree: `text_config.num_experts`."""
@@ -26,37 +23,7 @@ _NEVER = re.compile(
 )
 _LINES_BEFORE = 10
 _LINES_AFTER = 3
-_ALPHABET = {
-    "<image>": 10,
-    "<|extra_200|>": 11,
-    **{f"IMGIMG{''.join(chr(65 + int(d)) for d in str(n))}Z": 100 + n for n in range(CODES)},
-    **{f"<|visual token {n:06d}|>": 200 + n for n in range(CODES)},
-}
-"""Pictures spelled in words of the vocabulary, in the two spellings that there are."""
-
-_VALUES: tuple[tuple[str, Any], ...] = (
-    (r"^vocabulary_map$", _ALPHABET),
-    (r"index\w*kv_heads", 1),
-    (r"vocab", 64),
-    (r"experts_per|top_?k", 2),
-    (r"experts|n_group", 4),
-    (r"(attn|attention)_layer_(indices|idx|ids)", [1]),
-    (r"rope_theta", 10_000.0),
-    (r"token_(id|index)$|_idx$", 0),
-    (r"prediction_length|context_length|window|budget", 8),
-    (r"deepstack_layer_map", [[0, 0]]),
-    (r"kernel_sizes$", [3]),
-    (r"channels$", [16]),
-    (r"downsample_rate$", "1/2"),
-    (r"eps$", 1e-5),
-    (r"drop", 0.0),
-    (r"scal|factor|std|alpha", 1.0),
-    (r"act$|activation", "gelu"),
-)
-"""The first pattern that an attribute's name matches gives its value."""
-
 _ROTATION = {"rope_type": "default", "rope_theta": 10_000.0}
-_WIDTH = re.compile(r"(dim|size|width|d_model|rank)$")
 
 
 def completed(config: Any, error: BaseException, known: Mapping[str, Any]) -> Overrides:
@@ -66,9 +33,18 @@ def completed(config: Any, error: BaseException, known: Mapping[str, Any]) -> Ov
     """
     tree = dict(_tree(config))
     for path, value in _candidates(tree, error):
-        if path not in known and _takes(tree, path, value):
+        if _is_open(path, value, known) and _takes(tree, path, value):
             return {path: value}
     return {}
+
+
+def _is_open(path: str, value: Any, known: Mapping[str, Any]) -> bool:
+    """Each path is set once; a list may be put right figure by figure."""
+    if path not in known:
+        return True
+    before = known[path]
+    both = isinstance(value, list) and isinstance(before, list)
+    return both and len(before) == len(value) > 1 and before != value
 
 
 def _takes(tree: Mapping[str, Any], path: str, value: Any) -> bool:
@@ -95,6 +71,20 @@ def apply(config: Any, overrides: Mapping[str, Any]) -> None:
             node = getattr(node, step, None)
         if node is not None:
             setattr(node, key, _copy(value))
+
+
+def filled(figures: dict[str, Any], kind: Any, overrides: Mapping[str, Any]) -> dict[str, Any]:
+    """The figures of a configuration of that class with the lists that were empty; without
+    what the class then infers from them anew."""
+    lists = {
+        key: value
+        for key, value in overrides.items()
+        if isinstance(figures.get(key), list | tuple) and not figures[key]
+    }
+    if not lists:
+        return figures
+    known = getattr(kind, "__dataclass_fields__", figures)
+    return {**{key: value for key, value in figures.items() if key in known}, **lists}
 
 
 def _copy(value: Any) -> Any:
@@ -132,12 +122,18 @@ def _candidates(tree: Mapping[str, Any], error: BaseException) -> Iterator[tuple
             for path, node in tree.items()
             if "layer_types" in vars(node)
         )
+    yield from _stages(tree, error)
+    channels = re.search(r"to have (\d+) channels, but got (\d+) channels", words)
+    if channels:
+        yield from _in_lists(tree, int(channels[1]), int(channels[2]))
     sizes = re.search(r"Expected size (\d+) but got size (\d+)", words)
     if sizes:
         yield from _other_width(tree, int(sizes[1]), int(sizes[2]))
         yield from _other_width(tree, int(sizes[2]), int(sizes[1]))
     if isinstance(error, KeyError) and error.args:
         yield from _rotations(tree, error.args[0])
+    if "non-empty" in words:
+        yield from _empty(tree)
     for name in re.findall(r"`?(?:config\.)?(\w{5,})`?", words):
         yield from _open(tree, name)
     for name in _names_in_lines(error):
@@ -184,6 +180,36 @@ def _other_width(tree: Mapping[str, Any], old: int, new: int) -> Iterator[tuple[
                     yield _join(path, name), [*value[:-1], new]
 
 
+def _stages(tree: Mapping[str, Any], error: BaseException) -> Iterator[tuple[str, Any]]:
+    """A backbone gives out its last stage where the model uses all of them."""
+    channels = re.search(r"to have (\d+) channels, but got (\d+) channels", str(error))
+    for path, node in tree.items():
+        names, given = getattr(node, "stage_names", None), getattr(node, "out_indices", None)
+        if not path or not names or not given or len(given) > 1:
+            continue
+        stages = len(names) - 1
+        joined = channels is not None and int(channels[1]) == stages * int(channels[2])
+        if isinstance(error, IndexError) or joined:
+            yield _join(path, "out_indices"), list(range(1, stages + 1))
+
+
+def _in_lists(tree: Mapping[str, Any], old: int, new: int) -> Iterator[tuple[str, Any]]:
+    """The widths of several things that come in: the first that is wrong is put right."""
+    for path, node in tree.items():
+        for name, value in vars(node).items():
+            if "channels" in name and isinstance(value, list | tuple) and old in value:
+                place = list(value).index(old)
+                yield _join(path, name), [*value[:place], new, *value[place + 1 :]]
+
+
+def _empty(tree: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    """One level where the model loops over a list of levels that is empty."""
+    for path, node in tree.items():
+        for name, value in vars(node).items():
+            if isinstance(value, list | tuple) and not value and "factors" in name:
+                yield _join(path, name), [1.0]
+
+
 def _rotations(tree: Mapping[str, Any], kind: Any) -> Iterator[tuple[str, Any]]:
     """One set of rotary parameters where the model has one for each kind of layer."""
     for path, node in tree.items():
@@ -203,32 +229,9 @@ def _open(tree: Mapping[str, Any], name: str) -> Iterator[tuple[str, Any]]:
         own = (getattr(node, "attribute_map", None) or {}).get(name, name)
         if own in vars(node) and vars(node)[own] is None:
             yield _join(path, own), value_for(own, node)
-            for value in _borrowed(own, node.model_type):
+            yield _join(path, own), convolutions(own, node)
+            for value in borrowed(own, node.model_type):
                 yield _join(path, own), value
-
-
-def _borrowed(name: str, model_type: str) -> Iterator[Any]:
-    """What other configurations have as their default for it, those of like name first."""
-    from transformers import CONFIG_MAPPING
-
-    def likeness(other: str) -> int:
-        pairs = enumerate(zip(other, model_type, strict=False))
-        return -next((place for place, (one, two) in pairs if one != two), len(other))
-
-    for other in sorted(CONFIG_MAPPING.keys(), key=likeness):
-        value = _default(CONFIG_MAPPING[other], name)
-        if value is not None:
-            yield value
-
-
-def _default(kind: Any, name: str) -> Any:
-    field = getattr(kind, "__dataclass_fields__", {}).get(name)
-    if field is None:
-        return None
-    if field.default is not dataclasses.MISSING:
-        return field.default
-    made = field.default_factory
-    return None if made is dataclasses.MISSING else made()
 
 
 def _names_in_lines(error: BaseException) -> Iterator[str]:
@@ -252,47 +255,6 @@ def _assigned(name: str, file: str) -> list[str]:
     """What a module's attribute was taken from: `self.top_k = config.num_experts_per_tok`."""
     source = "".join(linecache.getlines(file))
     return re.findall(rf"self\.{name}\s*=\s*(?:\w+\.)*config\.(\w+)", source)
-
-
-def value_for(name: str, node: Any) -> Any:
-    """A small value that an attribute of that name can have in that configuration."""
-    if name.endswith("layer_types") or name == "layers_block_type":
-        return _layers(name, node)
-    heads, width = (getattr(node, each, None) for each in ("num_attention_heads", "hidden_size"))
-    if name == "head_dim" and heads and isinstance(width, int):
-        return width // heads
-    if name in ("num_key_value_heads", "num_attention_heads", "num_heads"):
-        return heads or getattr(node, "num_heads", None) or 2
-    several = getattr(node, f"{name.removeprefix('default_')}s", None)
-    if name.startswith("default_") and isinstance(several, list | tuple) and several:
-        return several[0]
-    for pattern, value in _VALUES:
-        if re.search(pattern, name):
-            return value
-    if _WIDTH.search(name):
-        return width if isinstance(width, int) else 32
-    return 2
-
-
-def _layers(name: str, node: Any) -> list[str]:
-    depth = getattr(node, "num_hidden_layers", None) or 2
-    kinds = kinds_of_layers(node, name) or ["full_attention"]
-    return [kinds[min(place, len(kinds) - 1)] for place in range(depth)]
-
-
-def kinds_of_layers(node: Any, name: str) -> list[str]:
-    """The words that the model's code compares such a list with."""
-    module = sys.modules.get(type(node).__module__.replace("configuration_", "modeling_"))
-    if module is None:
-        return []
-    source = inspect.getsource(module)
-    found = re.findall(rf"{name}\[[^\]]*\]\s*([!=])=\s*\"(\w+)\"", source)
-    words = [word for _, word in found]
-    if any(sign == "!" for sign, _ in found) and len(set(words)) == 1:
-        words.append("full_attention")
-    if name == "mlp_layer_types":
-        words = ["dense", *words]
-    return list(dict.fromkeys(words))
 
 
 def _join(path: str, name: str) -> str:

@@ -5,6 +5,8 @@ global is changed: see `quiet`. An error that speaks of memory passes through as
 pool to recognise.
 """
 
+import importlib
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -166,9 +168,30 @@ def from_config(
 ) -> Any:
     """A model as its constructor makes it: in training mode, on torch's default device."""
     chosen = model_class(auto_class)
-    if hasattr(chosen, "from_config"):
+    if not hasattr(chosen, "from_config"):
+        return chosen._from_config(part_for(chosen, config), **options)
+    try:
         return chosen.from_config(config, trust_remote_code=trust_remote_code, **options)
-    return chosen._from_config(config, **options)
+    except ValueError as error:
+        unlisted = _unlisted_class(config, error)
+        if unlisted is None:
+            raise
+        return unlisted._from_config(config, **options)
+
+
+def part_for(chosen: Any, config: Any) -> Any:
+    """The configuration itself, or that part of it which a model class is made for."""
+    kind = chosen.config_class
+    if kind is None or isinstance(config, kind):
+        return config
+    return next((part for part in vars(config).values() if isinstance(part, kind)), config)
+
+
+def _unlisted_class(config: Any, error: ValueError) -> Any:
+    """A class that transformers' mapping names and its package does not export; else None."""
+    found = re.search(r"Could not find (\w+) neither in", str(error))
+    module = type(config).__module__.replace("configuration_", "modeling_")
+    return getattr(importlib.import_module(module), found[1], None) if found else None
 
 
 def plain_report(info: Any) -> dict[str, tuple[Any, ...]]:

@@ -8,7 +8,7 @@ layer of each kind is kept; the vocabulary is cut and every token id moves along
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from rpgen.models.shrink_fit import (
@@ -17,8 +17,10 @@ from rpgen.models.shrink_fit import (
     fit_heads,
     fit_outputs,
     fit_sections,
+    fit_states,
     fit_upsampling,
     is_count,
+    is_table,
     nodes,
 )
 from rpgen.models.shrink_tokens import with_tokens_moved
@@ -36,6 +38,8 @@ FEATURE_MAPS = 4  # what their sides are divided by where an image of 1024 becom
 PATCHES = 8  # a side, of a picture that becomes as many tokens of a text as it has patches
 QUERIES = 20  # of a detector, so that a small picture has enough places for them
 ATTENTION_WINDOW = 32
+TEXT = 12  # tokens, in models that fill their results up to the longest text
+CHUNK = 32  # of a text, in models with states: what is shorter is filled up to one
 LARGEST_PATCH = 128
 FEWER_PIXELS = 8
 CODES = 64  # of a picture's alphabet
@@ -75,7 +79,7 @@ _WIDTH = re.compile(
     r"hidden_size|hidden_dim|(^|_)dims?$|^dim_|_dim_|width$|widths$|d_model$|n_embd|d_inner|n_inner"
     r"|ffn|^d_ff|d_kv|^d_v$|intermediate|embed(ding)?_size|^embed|_rank$|filters|proj(ection)?_size"
     r"|channels?$|^flow_size$|channel_list|planes|adapter_input_size|inner_size|lstm|upsample_groups|d_latents|^coordinate_size$|^shape_size$|bottleneck|state_size|codevector_dim|_units$"
-    r"|expert_size|d_head|head_width|pos_feats$|ff_mult_dim|conv_out"
+    r"|expert_size|d_head|head_width|d_ssm$|d_state$|pos_feats$|ff_mult_dim|conv_out"
 )
 _NOT_WIDTH = re.compile(
     r"^num_(?!filters|pos_feats)|model_in_dim|feature_projection_input_dim|keypoint_decoder_dim|pos_emb|token|vocab|patch(es|_size|_stride|_norm)|kernel|stride|window|ratio|max_|drop|eps"
@@ -83,7 +87,7 @@ _NOT_WIDTH = re.compile(
     r"|per_group|n_groups|norm|embeds_layer"
 )
 _INNER = re.compile(r"intermediate|ffn|d_ff$|n_inner|inner_size|mlp_dim|expert_size")
-_HEAD_DIM = re.compile(r"head_?dim$|^d_kv$|^d_head$|^kv_channels$|head_width")
+_HEAD_DIM = re.compile(r"head_?dim$|^d_kv$|(^|_)d_head$|^kv_channels$|head_width")
 _HEADS = re.compile(r"heads$|^n_head$|^num_heads|^n_head_kv$|_head_num$")
 _LAYERS = re.compile(r"(^|_)layers?$|^depth$|_depth$|_num_flows$|^num_self_attends_per_block$")
 _NOT_LAYERS = re.compile(r"feat|conv_|adapter|select|shared|nextn|separable|downsample")
@@ -101,6 +105,9 @@ _MULTIPLIER = 4.0
 _DEPTH_NAMES = (
     "num_hidden_layers", "n_layer", "num_layers", "n_layers", "decoder_layers", "depth",
 )  # fmt: skip
+
+_AT_LEAST = {"base_channels": NORM_GROUPS, "neck_out_channels": 64}
+"""Widths that are divided once more within the model."""
 
 _OUTPUTS = ("out_indices", "backbone_out_indices")
 
@@ -127,7 +134,11 @@ def shrunk(config: Mapping[str, Any], rung: Rung) -> dict[str, Any]:
 def _shrink(config: Mapping[str, Any], rung: Rung) -> dict[str, Any]:
     stack = _stack(config, rung)
     small: dict[str, Any] = {}
+    if any(is_table(value) for value in config.values()):
+        rung = replace(rung, widths=1)  # the widths of its stages stand in the table
     for key, value in config.items():
+        if key == "num_layers_per_stack":
+            continue  # inferred from the number of all layers
         if isinstance(value, Mapping):
             small[key] = _shrink_mapping(value, rung, stack)
         elif isinstance(value, list | tuple):
@@ -137,6 +148,7 @@ def _shrink(config: Mapping[str, Any], rung: Rung) -> dict[str, Any]:
     if stack is not None:
         fit_outputs(small, len(stack.kept))
     fit_heads(small)
+    fit_states(small)
     fit_sections(small)
     fit_upsampling(small)
     if "image_embedding_size" in small and "patch_size" in small:
@@ -190,8 +202,8 @@ def _shrink_count(key: str, value: int, rung: Rung, config: Mapping[str, Any]) -
         return value // FEWER_PIXELS
     if key in ("num_embeddings", "codebook_size") and value > VOCABULARY * FEWER_PIXELS // 2:
         return CODES
-    if key == "base_channels":
-        return max(min(value, NORM_GROUPS), value // rung.widths)
+    if key in _AT_LEAST:
+        return max(min(value, _AT_LEAST[key]), value // rung.widths)
     if key == "num_kv_shared_layers":
         return 0
     if key == "max_position_embeddings":
@@ -204,12 +216,19 @@ def _shrink_count(key: str, value: int, rung: Rung, config: Mapping[str, Any]) -
         return min(value, QUERIES)
     if key == "attention_window":
         return min(value, ATTENTION_WINDOW)
+    if key.endswith("chunk_size"):
+        return min(value, CHUNK)
+    if key == "max_text_len":
+        return min(value, TEXT)
+    if key == "codebook_vocab_size" and value > CODES and "vocab_size" in config:
+        return CODES + 1
     if key == "max_length" and "frequency_stride" in config:
         return min(value, SPECTROGRAM)
     if key in ("image_size", "img_size") and rung.image > 1:
         return value * rung.image
     if key == "image_size" and value > 2 * IMAGE:
-        return _image_size(config.get("patch_size"))
+        patches = (first_count(node, ("patch_size",)) for node in nodes(config))
+        return _image_size(next(filter(None, patches), None))
     if _HEADS.search(key):
         few = 1 if "key_value" in key or key.endswith("kv") else value
         return value // rung.heads if value % rung.heads == 0 else few

@@ -33,6 +33,14 @@ def is_count(value: Any) -> bool:
     return isinstance(value, int) and not isinstance(value, bool)
 
 
+def is_table(value: Any) -> bool:
+    """Lists of lists of figures: the blocks of the stages of a network, written out."""
+    return isinstance(value, list | tuple) and any(
+        isinstance(row, list | tuple) and any(isinstance(cell, list | tuple) for cell in row)
+        for row in value
+    )
+
+
 def first_count(node: Mapping[str, Any], names: tuple[str, ...]) -> int | None:
     return next((node[name] for name in names if is_count(node.get(name))), None)
 
@@ -98,6 +106,20 @@ def fit_heads(small: dict[str, Any]) -> None:
             small[heads] = fitting[0]
             if step == 1 and is_count(small.get("num_key_value_heads")):
                 small["num_key_value_heads"] = fitting[0]
+
+
+def fit_states(small: dict[str, Any]) -> None:
+    """The heads of a layer with states take up its inner width."""
+    heads, per_head = (first_count(small, (f"mamba_{n}",)) for n in ("n_heads", "d_head"))
+    width = first_count(small, ("mamba_d_ssm",))
+    if width is None:
+        factor, outer = (first_count(small, (name,)) for name in ("mamba_expand", "hidden_size"))
+        width = factor * outer if factor and outer else None
+    if not heads or not per_head or not width or heads * per_head == width:
+        return
+    if width % _SMALLEST_HEAD == 0:
+        small["mamba_d_head"] = _SMALLEST_HEAD
+        small["mamba_n_heads"] = width // _SMALLEST_HEAD
 
 
 def fit_sections(small: dict[str, Any]) -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from rpgen.errors import ModelUnavailableError, RpgenError
-from rpgen.models.completion import Overrides, apply, completed
+from rpgen.models.completion import Overrides, apply, completed, filled
 from rpgen.models.load import built_model, count_parameters
 from rpgen.models.quiet import quiet_transformers
 from rpgen.models.recipe import recipe_of
@@ -65,7 +65,20 @@ def full_config(model_type: str | None, figures: Mapping[str, Any]) -> Any:
         if not figures and getattr(kind, "has_no_defaults_at_init", False):
             return _composite(model_type, kind)
         config = kind.from_dict({**figures, "model_type": model_type})
-        return config if figures else _with_parts(config)
+        return config if figures else _with_parts(_as_declared(config))
+
+
+def _as_declared(config: Any) -> Any:
+    """With the parts that the class declares, where its code makes others of them."""
+    from transformers import CONFIG_MAPPING
+
+    others: dict[str, Any] = {}
+    for name, declared in (getattr(type(config), "sub_configs_defaults", None) or {}).items():
+        wanted = getattr(declared, "model_type", None)
+        made = getattr(getattr(config, name, None), "model_type", wanted)
+        if wanted in CONFIG_MAPPING and made != wanted:
+            others[name] = CONFIG_MAPPING[wanted](**(declared.init_kwargs or {}))
+    return type(config)(**others) if others else config
 
 
 def _with_parts(config: Any) -> Any:
@@ -172,7 +185,8 @@ def step_config(
 ) -> Any:
     """The configuration of one rung, joined, with values set by path."""
     with quiet_transformers():
-        config = type(full).from_dict(shrunk(figures, LADDER[rung]))
+        small = filled(shrunk(figures, LADDER[rung]), type(full), overrides)
+        config = type(full).from_dict(small)
         config.architectures = config.architectures or []
         apply(config, overrides)
         return joined(config, writes_text(config))

@@ -37,6 +37,8 @@ class Facts:
     model: Any
     config: Any
     arguments: Mapping[str, Argument]
+    takes_more: bool = False
+    """Whether `forward` hands further arguments by name on to its parts."""
 
     def has(self, *names: str) -> bool:
         return any(name in self.arguments for name in names)
@@ -87,7 +89,8 @@ def facts_of(model: Any) -> Facts:
         for name, parameter in signature.parameters.items()
         if parameter.kind in plain and name != "self"
     }
-    return Facts(model, model.config, arguments)
+    more = any(each.kind is inspect.Parameter.VAR_KEYWORD for each in signature.parameters.values())
+    return Facts(model, model.config, arguments, more)
 
 
 def walk(config: Any, seen: set[int] | None = None) -> Iterator[Any]:

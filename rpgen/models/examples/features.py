@@ -29,6 +29,9 @@ def places(facts: Facts, situation: Situation, specs: Mapping[str, Spec]) -> dic
         count = _count(getter, facts, specs)
         if count:
             found[kind] = count // situation.batch
+    codes = specs.get("audio_input_ids")
+    if codes is not None and len(codes.shape) == 3:  # of all codebooks together, for each place
+        found.setdefault("audio", codes.shape[1])
     return found
 
 

@@ -26,7 +26,11 @@ def guess(facts: Facts, situation: Situation) -> dict[str, Spec]:
     made: dict[str, Spec] = {}
     order = sorted(situation.names, key=lambda name: (name != "input_ids", name.endswith("mask")))
     for name in order:
-        if name not in facts.arguments or name in made or name in _LEFT_OUT:
+        if name in made or name in _LEFT_OUT:
+            continue
+        if name not in facts.arguments:
+            if facts.takes_more:  # a part of the model has it
+                made[name] = normal(*_sequence(facts, situation))
             continue
         spec = _spec(name, facts, situation, made)
         if spec is not None:
@@ -57,14 +61,18 @@ def _documented(name: str, facts: Facts, situation: Situation) -> Spec | None:
 
 
 def _by_name(name: str, facts: Facts, situation: Situation) -> Spec | None:
-    rows, length = situation.batch, situation.length
+    rows, length, _ = _sequence(facts, situation)
     if name == "mask" and not facts.arguments[name].required:
         return None
     if name.endswith("_mask"):
         return ones(rows, length)
     if name.endswith("_ids"):
         return zeros(rows, length)
-    return normal(rows, length, facts.number(*WIDTHS, default=64))
+    return normal(*_sequence(facts, situation))
+
+
+def _sequence(facts: Facts, situation: Situation) -> tuple[int, int, int]:
+    return situation.batch, situation.length, facts.number(*WIDTHS, default=64)
 
 
 def _states_of_an_encoder(facts: Facts, situation: Situation, made: Mapping[str, Spec]) -> Spec:

@@ -63,6 +63,9 @@ def _as_patches(name: str, facts: Facts, situation: Situation) -> Spec | None:
     if facts.has(_GRID_OF.get(name, "grid_thw"), "grid_thw"):
         frames_, high, wide = grid(facts, situation)
         count = frames_ * high * wide * rows
+        words = facts.arguments[name].shape or () if facts.has(name) else ()
+        if len(words) == 4 and "channels" in words[-1]:  # a square of patches for each token
+            return normal(count, *[shown.patch * shown.merge] * 2, shown.channels)
         if situation.layout % 4 == 2:
             return normal(count * shown.patch**2, shown.channels)
         if situation.layout % 2:

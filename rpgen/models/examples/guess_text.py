@@ -41,6 +41,8 @@ def input_ids(facts: Facts, situation: Situation, made: Made) -> Spec:
     below = _below(facts, situation)
     words = facts.arguments["input_ids"].shape or ()
     rows = situation.batch
+    if situation.streams:
+        return tokens((rows, situation.length, situation.streams), below)
     if len(words) == 3:
         middle = size_of(words[1], facts, situation)
         last = size_of(words[2], facts, situation)

@@ -9,11 +9,12 @@ import math
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from types import FrameType
 
 from rpgen.models.examples.facts import Facts, figure, walk
 from rpgen.models.examples.guess import mentions
 from rpgen.models.examples.situation import Situation
-from rpgen.models.examples.sizes import WIDTHS, picture
+from rpgen.models.examples.sizes import CODEBOOKS, WIDTHS, picture
 from rpgen.models.examples.spec import Kind, Spec
 
 NEVER_GIVEN = re.compile(
@@ -190,6 +191,12 @@ def _wrong_sizes(failure: Failure) -> Iterator[tuple[int, int, int | None]]:
     )
     if sizes:
         yield sizes[0], sizes[1], sizes[2]
+    joined = failure.numbers(
+        r"must match except in dimension \d. Expected size (\d+) but got size (\d+)"
+    )
+    if joined:
+        yield joined[0], joined[1], None
+        yield joined[1], joined[0], None
     last = failure.numbers(
         r"expected input with shape \[\*, (\d+)\], but got input of size\s*\[[\d, ]*?(\d+)\]"
     )
@@ -204,6 +211,19 @@ def _fix(failure: Failure, old: int, new: int, axis: int | None) -> Situation | 
         if there and 0 < new < 100_000 and (old, new, axis) not in known and len(known) < 3:
             return failure.situation.with_fix(name, (old, new, axis))
     return None
+
+
+def _streams(failure: Failure) -> Situation | None:
+    """Ids of several streams a place where they meet one offset for each: text and codebooks."""
+    found = failure.numbers(
+        r"size of tensor a \((\d+)\) must match the size of tensor b \((\d+)\)"
+        r" at non-singleton dimension 1"
+    )
+    ids, now = failure.specs.get("input_ids"), failure.situation
+    if not found or ids is None or len(ids.shape) != 2 or found[0] != ids.shape[1]:
+        return None
+    books = figure(failure.facts.config, *CODEBOOKS, kinds=(int,))
+    return now.but(streams=found[1]) if books and found[1] in (books, books + 1) else None
 
 
 def _text_as_long(failure: Failure) -> Situation | None:
@@ -250,7 +270,8 @@ def _rank(failure: Failure) -> Situation | None:
         return now.but(pixel_rank=5, pixel_images=tiles[0])
     if "expected 6, got" in words and now.pixel_rank != 6:
         return now.but(pixel_rank=6)
-    if "too many values to unpack (expected 4" in words and len(given.shape) == 5:
+    four = "too many values to unpack (expected 4" in words or "or 4D (batched) input" in words
+    if four and len(given.shape) == 5:
         return now.but(pixel_rank=4) if now.pixel_rank is None else None
     return None
 
@@ -280,14 +301,19 @@ def _named(failure: Failure) -> Situation | None:
     return failure.situation.with_names(*missing) if missing else None
 
 
-def _none_in_the_line(failure: Failure) -> Situation | None:
-    """The line that failed uses an argument that is None there."""
-    frames, trace = [], failure.error.__traceback__
+def _frames(error: BaseException) -> list[tuple[FrameType, int]]:
+    """The frames that the error went through with their lines, the innermost first."""
+    frames, trace = [], error.__traceback__
     while trace is not None:
         frames.append((trace.tb_frame, trace.tb_lineno))
         trace = trace.tb_next
+    return frames[::-1]
+
+
+def _none_in_the_line(failure: Failure) -> Situation | None:
+    """The line that failed uses an argument that is None there."""
     for around in (0, _LINES_AROUND):
-        for frame, number in reversed(frames):
+        for frame, number in _frames(failure.error):
             text = "".join(
                 linecache.getline(frame.f_code.co_filename, each)
                 for each in range(number - around, number + around + 1)
@@ -295,6 +321,23 @@ def _none_in_the_line(failure: Failure) -> Situation | None:
             for name in _open_arguments(failure):
                 if frame.f_locals.get(name, name) is None and mentions(name, text):
                     return failure.situation.with_names(name)
+    return None
+
+
+def _handed_through(failure: Failure) -> Situation | None:
+    """The line that failed uses an argument of a part of the model that is None there; the
+    outermost such part, which the model hands its further arguments to."""
+    if not failure.facts.takes_more:
+        return None
+    for frame, number in reversed(_frames(failure.error)):
+        code = frame.f_code
+        if code.co_name != "forward" or "transformers" not in code.co_filename:
+            continue
+        line = linecache.getline(code.co_filename, number)
+        for name in code.co_varnames[1 : code.co_argcount + code.co_kwonlyargcount]:
+            unset = name in frame.f_locals and frame.f_locals[name] is None
+            if unset and mentions(name, line) and not NEVER_GIVEN.search(name):
+                return failure.situation.with_names(name)
     return None
 
 
@@ -314,6 +357,6 @@ def _one_row(failure: Failure) -> Situation | None:
 
 RULES: tuple[Rule, ...] = (
     _places, _smaller_ids, _larger_image, _longer_sound, _image_as_told, _patches_as_told,
-    _sound_as_told, _no_mask, _sizes, _text_as_long, _image_of_that_side, _rank, _boolean,
-    _conflict, _named, _none_in_the_line, _one_row,
+    _sound_as_told, _no_mask, _sizes, _streams, _text_as_long, _image_of_that_side, _rank, _boolean,
+    _conflict, _named, _none_in_the_line, _handed_through, _one_row,
 )  # fmt: skip

@@ -12,7 +12,8 @@ Fix = tuple[int, int, int | None]
 class Situation:
     """`names` are the arguments that are given. `layout` chooses between forms that the
     signature does not tell apart (features before or after time, pixels with or without
-    frames). `places` is how many tokens each kind of input takes in a text."""
+    frames). `places` is how many tokens each kind of input takes in a text,
+    `streams` how many ids each place of a text has."""
 
     names: tuple[str, ...]
     batch: int = 2
@@ -21,6 +22,7 @@ class Situation:
     image: tuple[int, int] | None = None
     samples: int | None = None
     ids_below: int | None = None
+    streams: int | None = None
     pixel_rank: int | None = None
     pixel_images: int = 1
     boolean_masks: bool = False
