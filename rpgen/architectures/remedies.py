@@ -9,7 +9,7 @@ from typing import Any
 
 _SPREAD = "initializer_range"
 _USUAL = 0.02  # where a configuration does not say it
-_LARGER = 10.0
+_LARGER = (10.0, 4.0)
 _WIDEST = 0.3
 
 
@@ -18,21 +18,29 @@ def remedies(config: Any, problem: str) -> Iterator[dict[str, Any]]:
     if not problem.startswith(("finite:", "matters:")):
         return
     tree = dict(parts(config))
-    wider = {
-        _join(path, _SPREAD): min(_LARGER * spread, _WIDEST)
-        for path, node in tree.items()
-        if isinstance(spread := node.get(_SPREAD, _USUAL), float) and 0 < spread < _WIDEST
+    sure = _open_to_all(tree) if problem.startswith("matters:") else {}
+    wider = [_wider(tree, factor) for factor in _LARGER]
+    yield from filter(None, [sure, *wider])
+    if sure:
+        yield {**sure, **wider[0]}
+
+
+def _wider(tree: Mapping[str, Mapping[str, Any]], factor: float) -> dict[str, Any]:
+    spreads = {_join(path, _SPREAD): node.get(_SPREAD, _USUAL) for path, node in tree.items()}
+    return {
+        path: min(factor * spread, _WIDEST)
+        for path, spread in spreads.items()
+        if isinstance(spread, float) and 0 < spread < _WIDEST
     }
-    open_to_all = {
+
+
+def _open_to_all(tree: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    return {
         _join(path, name): 0.0
         for path, node in tree.items()
         for name, value in node.items()
         if name.endswith("threshold") and isinstance(value, float) and value > 0
     }
-    choices = (open_to_all, wider) if problem.startswith("matters") else (wider,)
-    yield from filter(None, choices)
-    if all(choices) and len(choices) > 1:
-        yield {**open_to_all, **wider}
 
 
 def parts(config: Any, path: str = "") -> Iterator[tuple[str, Mapping[str, Any]]]:

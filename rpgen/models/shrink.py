@@ -37,6 +37,7 @@ FRAMES = 8
 FEATURE_MAPS = 4  # what their sides are divided by where an image of 1024 becomes one of 256
 PATCHES = 8  # a side, of a picture that becomes as many tokens of a text as it has patches
 QUERIES = 20  # of a detector, so that a small picture has enough places for them
+KEYPOINTS = 32  # of a picture, each of which is compared with all of another
 ATTENTION_WINDOW = 32
 TEXT = 12  # tokens, in models that fill their results up to the longest text
 CHUNK = 32  # of a text, in models with states: what is shorter is filled up to one
@@ -92,7 +93,7 @@ _HEADS = re.compile(r"heads$|^n_head$|^num_heads|^n_head_kv$|_head_num$")
 _LAYERS = re.compile(r"(^|_)layers?$|^depth$|_depth$|_num_flows$|^num_self_attends_per_block$")
 _NOT_LAYERS = re.compile(r"feat|conv_|adapter|select|shared|nextn|separable|downsample")
 _STAGES = re.compile(
-    r"^depths$|^layers_per_stage$|^layers$|^num_blocks$|_depths$|^num_stage_blocks$"
+    r"^depths$|^layers_per_stage$|^layers$|^num_blocks$|_depths$|^num_stage_blocks$|^stage_num_blocks$"
 )
 _EXPERTS = re.compile(r"^(num|n|moe_num)_(?!shared)\w*experts$")
 _CHOSEN_EXPERTS = re.compile(
@@ -214,6 +215,8 @@ def _shrink_count(key: str, value: int, rung: Rung, config: Mapping[str, Any]) -
         return min(value, FRAMES)
     if key == "num_queries":
         return min(value, QUERIES)
+    if key == "max_keypoints" and value < 0:  # all that there are
+        return KEYPOINTS
     if key == "attention_window":
         return min(value, ATTENTION_WINDOW)
     if key.endswith("chunk_size"):
@@ -272,7 +275,8 @@ def _shrink_list(key: str, value: list[Any], rung: Rung, config: Mapping[str, An
         return [min(item, ATTENTION_WINDOW) for item in value]
     if _STAGES.search(key):
         return [min(item, 1) for item in value]
-    if _WIDTH.search(key) and not _NOT_WIDTH.search(key) and "width_coefficient" not in config:
+    wide = key == "out_features" or (_WIDTH.search(key) and not _NOT_WIDTH.search(key))
+    if wide and "width_coefficient" not in config:
         return [_divided(item, rung.widths) for item in value]
     return value
 

@@ -202,10 +202,16 @@ def tiny_model(config: Any, auto_class: str, **how: Any) -> Any:
 
 
 def figures_of(full: Any) -> dict[str, Any]:
-    """As a dict, with the rotary sections that are written in the model's code only."""
+    """As a dict, with the rotary sections that are written in the model's code only, and
+    without tables that the class infers from other figures."""
     figures: dict[str, Any] = full.to_dict()
     _tell_sections(full, figures)
-    return figures
+    known = getattr(type(full), "__dataclass_fields__", figures)
+    return {
+        key: value
+        for key, value in figures.items()
+        if key in known or not (isinstance(value, list) and value and isinstance(value[0], list))
+    }
 
 
 def _tell_sections(config: Any, figures: dict[str, Any]) -> None:
