@@ -219,7 +219,7 @@ def _shrink_count(key: str, value: int, rung: Rung, config: Mapping[str, Any]) -
         return KEYPOINTS
     if key == "attention_window":
         return min(value, ATTENTION_WINDOW)
-    if key.endswith("chunk_size"):
+    if key in ("chunk_size", "mamba_chunk_size"):
         return min(value, CHUNK)
     if key == "max_text_len":
         return min(value, TEXT)

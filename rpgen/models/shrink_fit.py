@@ -8,6 +8,7 @@ _EXPERTS = re.compile(r"^(num|n|moe_num)_(?!shared)\w*experts$")
 _ROWS = re.compile(r"^(hidden_size|moe_latent_size|\w*intermediate_size)$")
 _FEATURE_LAYERS = re.compile("feature_layers?$|deepstack_visual_indexes$|select_layers?$")
 _SMALLEST_HEAD = 8
+_SHORTEST_BLOCK = 3
 _HEADS = ("num_attention_heads", "n_head", "num_heads", "encoder_attention_heads")
 _WIDTHS = ("hidden_size", "n_embd", "d_model", "embed_dim")
 _HEADS_OF_WIDTHS = (
@@ -34,10 +35,12 @@ def is_count(value: Any) -> bool:
 
 
 def is_table(value: Any) -> bool:
-    """Lists of lists of figures: the blocks of the stages of a network, written out."""
-    return isinstance(value, list | tuple) and any(
-        isinstance(row, list | tuple) and any(isinstance(cell, list | tuple) for cell in row)
-        for row in value
+    """The blocks of the stages of a network, written out: (kernel, in, out, stride, ...)."""
+    stages = value if isinstance(value, list | tuple) else ()
+    blocks = [block for stage in stages if isinstance(stage, list | tuple) for block in stage]
+    return bool(blocks) and all(
+        isinstance(block, list | tuple) and len(block) > _SHORTEST_BLOCK and is_count(block[0])
+        for block in blocks
     )
 
 

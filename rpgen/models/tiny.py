@@ -76,7 +76,7 @@ def _as_declared(config: Any) -> Any:
     for name, declared in (getattr(type(config), "sub_configs_defaults", None) or {}).items():
         wanted = getattr(declared, "model_type", None)
         made = getattr(getattr(config, name, None), "model_type", wanted)
-        if wanted in CONFIG_MAPPING and made != wanted:
+        if wanted in CONFIG_MAPPING and made not in (wanted, "timm_backbone"):
             others[name] = CONFIG_MAPPING[wanted](**(declared.init_kwargs or {}))
     return type(config)(**others) if others else config
 

@@ -1,0 +1,80 @@
+"""What is found out about an architecture from its configuration and from what its model says."""
+
+from typing import Any
+
+import pytest
+import torch
+from transformers import BarkConfig, BarkSemanticModel, BertConfig, UVDocConfig
+
+from rpgen.architectures.remedies import remedies
+from rpgen.models import tiny
+from rpgen.models.completion import completed
+from rpgen.models.examples.facts import Argument, Facts
+from rpgen.models.examples.repair import Failure, repaired
+from rpgen.models.examples.situation import Situation
+from rpgen.models.examples.spec import Spec, normal, tokens
+from rpgen.models.load import count_parameters, part_for
+from rpgen.models.shrink import LADDER, shrunk
+
+
+def offer(message: str, config: Any, **specs: Spec) -> Situation | None:
+    arguments = {name: Argument(name, False, None, "") for name in specs}
+    facts = Facts(torch.nn.Identity(), config, arguments)
+    return repaired(Failure(RuntimeError(message), facts, Situation(tuple(specs)), specs))
+
+
+def test_a_class_for_a_part_gets_that_part_of_the_configuration() -> None:
+    whole = BarkConfig()
+    assert part_for(BarkSemanticModel, whole) is whole.semantic_config
+    assert part_for(BarkSemanticModel, whole.semantic_config) is whole.semantic_config
+
+
+def test_a_class_that_the_package_does_not_export_is_found() -> None:
+    config = tiny.tiny_config("voxtral_realtime_text")
+    assert count_parameters(config, "AutoModel") <= tiny.LARGEST_TINY
+
+
+def test_a_list_of_levels_that_was_empty_is_known_to_what_is_inferred_from_it() -> None:
+    full = tiny.full_config("lw_detr", {})
+    figures = tiny.figures_of(full)
+    assert tiny.step_config(full, figures, 0, {}).num_feature_levels == 0
+    filled = tiny.step_config(full, figures, 0, {"projector_scale_factors": [1.0]})
+    assert filled.num_feature_levels == 1
+
+
+def test_a_backbone_gives_out_all_its_stages_where_they_are_joined() -> None:
+    told = "expected input[2, 128, 8, 8] to have 768 channels, but got 128 channels instead"
+    found = completed(UVDocConfig(), RuntimeError(told), {})
+    assert found == {"backbone_config.out_indices": [1, 2, 3, 4, 5, 6]}
+
+
+@pytest.mark.parametrize("rung", LADDER[:5])
+def test_heads_of_states_take_up_the_inner_width(rung: Any) -> None:
+    full = {"hidden_size": 4096, "mamba_expand": 2, "mamba_n_heads": 128, "mamba_d_head": 64}
+    small = shrunk(full, rung)
+    assert small["mamba_n_heads"] * small["mamba_d_head"] == 2 * small["hidden_size"]
+
+
+def test_ids_of_several_streams_get_an_axis_for_them() -> None:
+    config = BertConfig()
+    config.num_codebooks = 4
+    told = (
+        "The size of tensor a (12) must match the size of tensor b (5) at non-singleton dimension 1"
+    )
+    found = offer(told, config, input_ids=tokens((2, 12), 9))
+    assert found is not None
+    assert found.streams == 5
+
+
+def test_features_that_meet_are_made_as_long_as_each_other() -> None:
+    told = "Sizes of tensors must match except in dimension 1. Expected size 80 but got size 50"
+    found = offer(told, BertConfig(), input_features=normal(2, 80, 160))
+    assert found is not None
+    assert found.fixes == {"input_features": ((80, 50, None),)}
+
+
+def test_weights_that_tell_nothing_get_a_wider_spread() -> None:
+    first, second = remedies(BertConfig(), "finite: outputs.logits: 4 of 4 values are NaN")
+    assert first == {"initializer_range": pytest.approx(0.2)}
+    assert second == {"initializer_range": pytest.approx(0.08)}
+    assert not list(remedies(BertConfig(), "memory: it grows"))
