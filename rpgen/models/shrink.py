@@ -83,7 +83,7 @@ _WIDTH = re.compile(
     r"|expert_size|d_head|head_width|d_ssm$|d_state$|pos_feats$|ff_mult_dim|conv_out"
 )
 _NOT_WIDTH = re.compile(
-    r"^num_(?!filters|pos_feats)|model_in_dim|feature_projection_input_dim|keypoint_decoder_dim|pos_emb|token|vocab|patch(es|_size|_stride|_norm)|kernel|stride|window|ratio|max_|drop|eps"
+    r"^num_(?!filters|pos_feats)|model_in_dim|feature_projection_input_dim|keypoint_decoder_dim|pos_emb|token|vocab|patch(es|_size|_stride|_norm)|kernel(?!_predictor)|stride|window|ratio|max_|drop|eps"
     r"|position_embeddings|type$|_act$|rope_|scale|factor|time_step|audio_channels|depth|index|_id$"
     r"|per_group|n_groups|norm|embeds_layer"
 )
@@ -264,7 +264,7 @@ def _shrink_list(key: str, value: list[Any], rung: Rung, config: Mapping[str, An
     if stack is not None and len(value) == stack.depth:
         value = [value[index] for index in stack.kept]
     large = key in ("image_size", "img_size") and all(is_count(item) for item in value)
-    if re.search("feat(ure)?_sizes$", key) or (large and min(value, default=0) > 2 * IMAGE):
+    if re.search("feat(ure)?_sizes$", key) or (large and max(value, default=0) > 2 * IMAGE):
         return _smaller_maps(value)
     if not value or not all(type(item) is int for item in value):
         return [_shrink(v, rung) if isinstance(v, Mapping) else v for v in value]
