@@ -264,7 +264,10 @@ def _shrink_list(key: str, value: list[Any], rung: Rung, config: Mapping[str, An
     if stack is not None and len(value) == stack.depth:
         value = [value[index] for index in stack.kept]
     large = key in ("image_size", "img_size") and all(is_count(item) for item in value)
-    if re.search("feat(ure)?_sizes$", key) or (large and max(value, default=0) > 2 * IMAGE):
+    if large and max(value, default=0) > 2 * IMAGE:
+        patch = first_count(config, ("patch_size",)) or 1
+        return [max(1, side // FEATURE_MAPS // patch) * patch for side in value]
+    if re.search("feat(ure)?_sizes$", key):
         return _smaller_maps(value)
     if not value or not all(type(item) is int for item in value):
         return [_shrink(v, rung) if isinstance(v, Mapping) else v for v in value]
