@@ -78,3 +78,10 @@ def test_weights_that_tell_nothing_get_a_wider_spread() -> None:
     assert first == {"initializer_range": pytest.approx(0.2)}
     assert second == {"initializer_range": pytest.approx(0.08)}
     assert not list(remedies(BertConfig(), "memory: it grows"))
+
+
+def test_a_sound_by_another_name_is_made_long_enough() -> None:
+    told = "Calculated padded input size per channel: (6). Kernel size: (8). Kernel size can't be"
+    found = offer(told, BertConfig(), hidden_states=normal(2, 1, 14))
+    assert found is not None
+    assert found.fixes == {"hidden_states": ((14, 16_000, 2),)}
