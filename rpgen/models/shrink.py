@@ -232,6 +232,8 @@ def _shrink_count(key: str, value: int, rung: Rung, config: Mapping[str, Any]) -
     if key == "image_size" and value > 2 * IMAGE:
         patches = (first_count(node, ("patch_size",)) for node in nodes(config))
         return _image_size(next(filter(None, patches), None))
+    if key == "image_size" and value > IMAGE and "window_size" in config:
+        return value // 2  # windows slide over pictures of any size
     if _HEADS.search(key):
         few = 1 if "key_value" in key or key.endswith("kv") else value
         return value // rung.heads if value % rung.heads == 0 else few
