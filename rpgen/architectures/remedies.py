@@ -28,7 +28,7 @@ def remedies(config: Any, problem: str) -> Iterator[dict[str, Any]]:
 def _wider(tree: Mapping[str, Mapping[str, Any]], factor: float) -> dict[str, Any]:
     spreads = {_join(path, _SPREAD): node.get(_SPREAD, _USUAL) for path, node in tree.items()}
     return {
-        path: min(factor * spread, _WIDEST)
+        path: min(factor * max(spread, _USUAL), _WIDEST)
         for path, spread in spreads.items()
         if isinstance(spread, float) and 0 < spread < _WIDEST
     }
