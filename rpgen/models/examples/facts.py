@@ -3,7 +3,7 @@
 import inspect
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from rpgen.models.seams import text_config
@@ -37,6 +37,8 @@ class Facts:
     model: Any
     config: Any
     arguments: Mapping[str, Argument]
+    patches: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """By argument: the documented shape of pixels that come as patches, `3 * patch_size ** 2`."""
 
     def has(self, *names: str) -> bool:
         return any(name in self.arguments for name in names)
@@ -87,7 +89,21 @@ def facts_of(model: Any) -> Facts:
         for name, parameter in signature.parameters.items()
         if parameter.kind in plain and name != "self"
     }
-    return Facts(model, model.config, arguments)
+    return Facts(model, model.config, arguments, _patches(model, arguments))
+
+
+def _patches(model: Any, arguments: Mapping[str, Argument]) -> dict[str, tuple[str, ...]]:
+    """The part that sees may tell more of the shape of pixels than the whole model does."""
+    pixels = [name for name in arguments if name.startswith("pixel_values")]
+    parts = {type(part) for part in model.modules() if hasattr(part, "main_input_name")}
+    documented = sorted((kind.__name__, kind.forward.__doc__ or "") for kind in parts)
+    found: dict[str, tuple[str, ...]] = {}
+    for name in pixels:
+        for _, words in documented:
+            shape = _shape(name, words)
+            if shape is not None and any("*" in word and "patch" in word for word in shape):
+                found.setdefault(name, shape)
+    return found
 
 
 def walk(config: Any, seen: set[int] | None = None) -> Iterator[Any]:
@@ -142,8 +158,15 @@ def _numbers(values: Any) -> bool:
 
 
 def _argument(name: str, parameter: inspect.Parameter, documentation: str) -> Argument:
+    words = _shape(name, documentation)
+    return Argument(name, parameter.default is parameter.empty, words, _type(name, documentation))
+
+
+def _type(name: str, documentation: str) -> str:
     found = re.search(rf"^\s*`?{re.escape(name)}`?\s*\((.*)\)\s*:", documentation, re.M)
-    text = found[1] if found else ""
-    shape = re.search(r"of shape\s*`*\(([^`]*?)\)`*", text)
-    words = tuple(w.strip() for w in shape[1].split(",") if w.strip()) if shape else None
-    return Argument(name, parameter.default is parameter.empty, words, text)
+    return found[1] if found else ""
+
+
+def _shape(name: str, documentation: str) -> tuple[str, ...] | None:
+    shape = re.search(r"of shape\s*`*\(([^`]*?)\)`*", _type(name, documentation))
+    return tuple(w.strip() for w in shape[1].split(",") if w.strip()) if shape else None
