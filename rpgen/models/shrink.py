@@ -95,7 +95,9 @@ _CHOSEN_EXPERTS = re.compile(
     r"experts_per_tok|^moe_top_?k$|num_selected_experts|^moe_k$|expert_topk|experts_topk|^top_k_experts$"
 )
 _ONE_GROUP = re.compile(r"(^|_)(n|topk|expert|num_expert)_group$|^first_k_dense_replace$")
-_LAYER_NUMBERS = re.compile(r"(attn|attention|layer|block)\w*_(index(es)?|indices|ids)$")
+_LAYER_NUMBERS = re.compile(
+    r"(attn|attention|layer|block)\w*_(index(es)?|indices|ids)$|^cross_attention_layers$"
+)
 _MULTIPLIERS = ("width_coefficient", "depth_coefficient", "depth_multiplier", "width_multiplier")
 _MULTIPLIER = 4.0
 _DEPTH_NAMES = (

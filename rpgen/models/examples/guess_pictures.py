@@ -177,6 +177,13 @@ def tiles_in_use(facts: Facts, situation: Situation, made: Made) -> Spec:
     return fixed([[[1, *[0] * (tiles - 1)]]] * situation.batch)
 
 
+def tiles_seen_by_tokens(facts: Facts, situation: Situation, made: Made) -> Spec:
+    ids = made.get("input_ids")
+    length = ids.shape[-1] if ids is not None else situation.length
+    tiles = facts.number("max_num_tiles", default=1, place=facts.vision)
+    return ones(situation.batch, length, situation.pixel_images, tiles)
+
+
 def patch_sizes(facts: Facts, situation: Situation, made: Made) -> Spec:
     """Rows and columns of patches of each picture."""
     shown = picture(facts, situation)
@@ -258,6 +265,7 @@ MAKERS: dict[str, Maker] = {
     "video_merge_sizes": merge_sizes,
     "aspect_ratio_ids": first_aspect,
     "aspect_ratio_mask": tiles_in_use,
+    "cross_attention_mask": tiles_seen_by_tokens,
     "bool_masked_pos": masked_places,
     "hidden_states": hidden_patches,
     "image_embeds_position_mask": places_of_images,

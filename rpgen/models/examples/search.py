@@ -41,6 +41,7 @@ _COMPANIONS = {
         "target_sizes",
         "aspect_ratio_ids",
         "aspect_ratio_mask",
+        "cross_attention_mask",
         "image_merge_sizes",
     ),
     "flattened_patches": ("image_embeds_position_mask",),
