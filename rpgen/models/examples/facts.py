@@ -81,8 +81,8 @@ class Facts:
 
 
 def facts_of(model: Any) -> Facts:
-    signature = inspect.signature(type(model).forward)
-    documentation = type(model).forward.__doc__ or ""
+    signature = inspect.signature(model.forward)
+    documentation = model.forward.__doc__ or ""
     plain = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
     arguments = {
         name: _argument(name, parameter, documentation)

@@ -218,7 +218,10 @@ def actions(facts: Facts, situation: Situation, made: Made) -> Spec:
 
 
 def hidden_patches(facts: Facts, situation: Situation, made: Made) -> Spec | None:
-    """Some vision parts call their pixels `hidden_states`."""
+    """Some vision parts call their pixels `hidden_states`, or what became of them."""
+    latent = figure(facts.config, "latent_channels", kinds=(int,))
+    if latent and len(facts.arguments) == 1:
+        return normal(situation.batch, latent, _PATCHES, _PATCHES)
     if not facts.has("grid_thw", "image_grid_thw") or situation.layout >= 4:
         return None
     shown = picture(facts, situation)

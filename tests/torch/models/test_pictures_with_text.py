@@ -49,3 +49,9 @@ def test_axes_are_known_by_what_code_calls_them() -> None:
     assert are_axes(("batch_size", "num_channels", "height", "width"))
     assert not are_axes(("batch", "length", "width"))
     assert not are_axes(("height", "h"))
+
+
+def test_a_part_that_only_encodes_is_run_by_that() -> None:
+    found, _ = search(built_model(config_of("glm_image_vqmodel", 0), "AutoModel"))
+    assert found is not None
+    assert set(found.specs) == {"hidden_states"}
