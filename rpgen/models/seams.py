@@ -13,7 +13,10 @@ def joined(config: Any, writes_text: bool) -> Any:
     if text is not config:
         for part in _senses(config, text):
             _fit_output(part, text, config)
+        if "hidden_size" in vars(config) and hasattr(text, "hidden_size"):
+            config.hidden_size = text.hidden_size
         _fit_pooling(config)
+        _fit_pinpoints(config)
     _settle_tokens(config, text, writes_text)
     return config
 
@@ -42,6 +45,7 @@ def _fit_output(part: Any, text: Any, config: Any) -> None:
     known = vars(part)
     if not isinstance(width, int):
         return
+    _fit_vision_output(part, known)
     if isinstance(known.get("out_hidden_size"), int):
         part.out_hidden_size = width
     elif "spatial_merge_size" in known and _are_counts(known, "embed_dim", "hidden_size"):
@@ -53,6 +57,18 @@ def _fit_output(part: Any, text: Any, config: Any) -> None:
         and getattr(config, "projection_dim", None) is None
     ):
         part.projection_dim = width
+
+
+def _fit_vision_output(part: Any, known: dict[str, Any]) -> None:
+    """A vision part tells how wide it comes out, which follows from what it puts side by side."""
+    if not _are_counts(known, "vision_output_dim", "hidden_size"):
+        return
+    layers, ratio = known.get("intermediate_layers_indices"), known.get("pixel_shuffle_ratio")
+    if isinstance(layers, list | tuple):
+        part.vision_output_dim = part.hidden_size * (1 + len(layers))
+    elif isinstance(ratio, float) and _are_counts(known, "projector_output_dim"):
+        part.intermediate_size = int(part.hidden_size / ratio**2)
+        part.projector_input_dim = part.projector_output_dim = part.vision_output_dim
 
 
 def _are_counts(known: dict[str, Any], *names: str) -> bool:
@@ -79,9 +95,21 @@ def _fit_shuffle(config: Any, vision: Any) -> None:
     """Where squares of patches become one token each, a side has whole squares."""
     names = ("pixel_shuffle_factor", "scale_factor")
     factor = next((f for n in names if isinstance(f := vars(config).get(n), int) and f > 1), None)
+    rate = vars(config).get("downsample_rate")
+    if isinstance(rate, str) and "/" in rate:
+        factor = int(rate.rpartition("/")[2])  # "4/8": windows of eight patches a side
     side, patch = (getattr(vision, name, None) for name in ("image_size", "patch_size"))
     if factor and isinstance(side, int) and isinstance(patch, int) and side // patch % factor:
         vision.image_size = max(1, side // patch // factor) * factor * patch
+
+
+def _fit_pinpoints(config: Any) -> None:
+    """Large pictures are cut into tiles of the vision part's size: they have whole ones."""
+    points = getattr(config, "image_grid_pinpoints", None)
+    side = getattr(getattr(config, "vision_config", None), "image_size", None)
+    if points and isinstance(side, int):
+        unit = min(min(pair) for pair in points)
+        config.image_grid_pinpoints = [[each // unit * side for each in pair] for pair in points]
 
 
 def _settle_tokens(config: Any, text: Any, writes_text: bool) -> None:

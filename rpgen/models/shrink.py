@@ -83,7 +83,7 @@ _WIDTH = re.compile(
     r"|expert_size|d_head|head_width|d_ssm$|d_state$|pos_feats$|ff_mult_dim|conv_out"
 )
 _NOT_WIDTH = re.compile(
-    r"^num_(?!filters|pos_feats)|model_in_dim|feature_projection_input_dim|keypoint_decoder_dim|pos_emb|token|vocab|patch(es|_size|_stride|_norm)|kernel(?!_predictor)|stride|window|ratio|max_|drop|eps"
+    r"^num_(?!filters|pos_feats)|model_in_dim|patch_embed_hidden|feature_projection_input_dim|keypoint_decoder_dim|pos_emb|token|vocab|patch(es|_size|_stride|_norm)|kernel(?!_predictor)|stride|window|ratio|max_|drop|eps"
     r"|position_embeddings|type$|_act$|rope_|scale|factor|time_step|audio_channels|depth|index|_id$"
     r"|per_group|n_groups|norm|embeds_layer"
 )
@@ -100,7 +100,9 @@ _CHOSEN_EXPERTS = re.compile(
     r"experts_per_tok|^moe_top_?k$|num_selected_experts|^moe_k$|expert_topk|experts_topk|^top_k_experts$"
 )
 _ONE_GROUP = re.compile(r"(^|_)(n|topk|expert|num_expert)_group$|^first_k_dense_replace$")
-_LAYER_NUMBERS = re.compile(r"(attn|attention|layer|block)\w*_(index(es)?|indices|ids)$")
+_LAYER_NUMBERS = re.compile(
+    r"(attn|attention|layer|block)\w*_(index(es)?|indices|ids)$|^cross_attention_layers$"
+)
 _MULTIPLIERS = ("width_coefficient", "depth_coefficient", "depth_multiplier", "width_multiplier")
 _MULTIPLIER = 4.0
 _DEPTH_NAMES = (
@@ -112,7 +114,7 @@ _AT_LEAST = {"base_channels": NORM_GROUPS, "neck_out_channels": 64}
 
 _OUTPUTS = ("out_indices", "backbone_out_indices")
 
-_TINY_BACKBONE = {
+_TINY_BACKBONE: dict[str, Any] = {
     "model_type": "resnet",
     "embedding_size": 16,
     "hidden_sizes": [16, 24, 32, 48],
@@ -152,9 +154,20 @@ def _shrink(config: Mapping[str, Any], rung: Rung) -> dict[str, Any]:
     fit_states(small)
     fit_sections(small)
     fit_upsampling(small)
+    _fit_channels(small)
     if "image_embedding_size" in small and "patch_size" in small:
         small["image_embedding_size"] = small["image_size"] // small["patch_size"]
     return small
+
+
+def _fit_channels(small: dict[str, Any]) -> None:
+    """What follows a backbone that was replaced takes as many channels as it gives out."""
+    backbone = small.get("backbone_config")
+    if not isinstance(backbone, dict) or "encoder_in_channels" not in small:
+        return
+    if _TINY_BACKBONE.items() <= backbone.items():
+        widths = _TINY_BACKBONE["hidden_sizes"]
+        small["encoder_in_channels"] = [widths[index - 1] for index in backbone["out_indices"]]
 
 
 def _shrink_mapping(value: Mapping[str, Any], rung: Rung, stack: _Stack | None) -> dict[str, Any]:
@@ -182,6 +195,8 @@ def _shrink_figure(key: str, value: Any, rung: Rung, config: Mapping[str, Any]) 
         return value / _MULTIPLIER
     if key in ("use_timm_backbone", "use_pretrained_backbone"):
         return False
+    if key == "apply_layernorm_after_vision_backbone":
+        return False  # it wants channels last, as timm's have them
     if not isinstance(value, int) or isinstance(value, bool):
         return value
     if "vocab" in key:
@@ -213,7 +228,7 @@ def _shrink_count(key: str, value: int, rung: Rung, config: Mapping[str, Any]) -
         return SPEECH_POSITIONS
     if key in ("num_frames", "frames_per_clip"):
         return min(value, FRAMES)
-    if key == "num_queries":
+    if key in ("num_queries", "latent_query_num"):
         return min(value, QUERIES)
     if key == "max_keypoints" and value < 0:  # all that there are
         return KEYPOINTS
@@ -318,16 +333,21 @@ def _fit_pictures(small: dict[str, Any]) -> None:
         vision = node.get("vision_config")
         if not isinstance(node, dict) or not isinstance(vision, dict):
             continue
-        side, patch = (first_count(vision, (name,)) for name in ("image_size", "patch_size"))
+        side, patch = _side(vision.get("image_size")), first_count(vision, ("patch_size",))
         staged = any(key in vision for key in ("depths", "window_size", "stage_names"))
         if side is None or patch is None or staged or side <= PATCHES * patch:
             continue
         before = side // patch
-        vision["image_size"] = PATCHES * patch
-        for key in ("image_seq_length", "num_image_tokens"):
-            if node.get(key) == before**2:
-                node[key] = PATCHES**2
-        if node.get("image_grid_pinpoints"):
-            node["image_grid_pinpoints"] = [
-                [each * PATCHES // before for each in pair] for pair in node["image_grid_pinpoints"]
-            ]
+        several = isinstance(vision["image_size"], list | tuple)
+        vision["image_size"] = [PATCHES * patch] * 2 if several else PATCHES * patch
+        for place in (node, vision):
+            for key in ("image_seq_length", "num_image_tokens", "num_position_embeddings"):
+                if place.get(key) == before**2:
+                    place[key] = PATCHES**2
+
+
+def _side(size: Any) -> int | None:
+    """Of a square picture, given as one side or as both."""
+    if isinstance(size, list | tuple):
+        return size[0] if len(size) == 2 and size[0] == size[1] and is_count(size[0]) else None
+    return size if is_count(size) else None

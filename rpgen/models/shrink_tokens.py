@@ -6,7 +6,9 @@ from typing import Any
 
 from rpgen.models.shrink_fit import first_count, is_count, nodes
 
-_TOKEN = re.compile(r"token_(id|ids|index|idx)$|_tokens_ids?$|suppress_tokens$|forced_decoder_ids$")
+_TOKEN = re.compile(
+    r"token_(id|ids|index|idx)$|_tokens_ids?$|suppress_tokens$|forced_decoder_ids$|patch_id$"
+)
 
 
 def with_tokens_moved(config: dict[str, Any]) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 import inspect
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from rpgen.models.seams import text_config
@@ -39,6 +39,8 @@ class Facts:
     arguments: Mapping[str, Argument]
     takes_more: bool = False
     """Whether `forward` hands further arguments by name on to its parts."""
+    patches: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """By argument: the documented shape of pixels that come as patches, `3 * patch_size ** 2`."""
 
     def has(self, *names: str) -> bool:
         return any(name in self.arguments for name in names)
@@ -81,8 +83,8 @@ class Facts:
 
 
 def facts_of(model: Any) -> Facts:
-    signature = inspect.signature(type(model).forward)
-    documentation = type(model).forward.__doc__ or ""
+    signature = inspect.signature(model.forward)
+    documentation = model.forward.__doc__ or ""
     plain = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
     arguments = {
         name: _argument(name, parameter, documentation)
@@ -90,7 +92,21 @@ def facts_of(model: Any) -> Facts:
         if parameter.kind in plain and name != "self"
     }
     more = any(each.kind is inspect.Parameter.VAR_KEYWORD for each in signature.parameters.values())
-    return Facts(model, model.config, arguments, more)
+    return Facts(model, model.config, arguments, more, _patches(model, arguments))
+
+
+def _patches(model: Any, arguments: Mapping[str, Argument]) -> dict[str, tuple[str, ...]]:
+    """The part that sees may tell more of the shape of pixels than the whole model does."""
+    pixels = [name for name in arguments if name.startswith("pixel_values")]
+    parts = {type(part) for part in model.modules() if hasattr(part, "main_input_name")}
+    documented = sorted((kind.__name__, kind.forward.__doc__ or "") for kind in parts)
+    found: dict[str, tuple[str, ...]] = {}
+    for name in pixels:
+        for _, words in documented:
+            shape = _shape(name, words)
+            if shape is not None and any("*" in word and "patch" in word for word in shape):
+                found.setdefault(name, shape)
+    return found
 
 
 def walk(config: Any, seen: set[int] | None = None) -> Iterator[Any]:
@@ -145,8 +161,15 @@ def _numbers(values: Any) -> bool:
 
 
 def _argument(name: str, parameter: inspect.Parameter, documentation: str) -> Argument:
+    words = _shape(name, documentation)
+    return Argument(name, parameter.default is parameter.empty, words, _type(name, documentation))
+
+
+def _type(name: str, documentation: str) -> str:
     found = re.search(rf"^\s*`?{re.escape(name)}`?\s*\((.*)\)\s*:", documentation, re.M)
-    text = found[1] if found else ""
-    shape = re.search(r"of shape\s*`*\(([^`]*?)\)`*", text)
-    words = tuple(w.strip() for w in shape[1].split(",") if w.strip()) if shape else None
-    return Argument(name, parameter.default is parameter.empty, words, text)
+    return found[1] if found else ""
+
+
+def _shape(name: str, documentation: str) -> tuple[str, ...] | None:
+    shape = re.search(r"of shape\s*`*\(([^`]*?)\)`*", _type(name, documentation))
+    return tuple(w.strip() for w in shape[1].split(",") if w.strip()) if shape else None

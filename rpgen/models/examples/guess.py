@@ -39,6 +39,9 @@ def guess(facts: Facts, situation: Situation) -> dict[str, Spec]:
 
 
 def _spec(name: str, facts: Facts, situation: Situation, made: Mapping[str, Spec]) -> Spec | None:
+    ids = made.get(name.replace("attention_mask", "input_ids"))
+    if name not in MAKERS and name.endswith("_attention_mask") and ids is not None:
+        return ones(*ids.shape)
     maker = _states_of_an_encoder if name == "encoder_hidden_states" else MAKERS.get(name)
     spec = maker(facts, situation, made) if maker else None
     return spec or _documented(name, facts, situation) or _by_name(name, facts, situation)

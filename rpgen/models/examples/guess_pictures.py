@@ -1,12 +1,16 @@
 """Pixels in their many forms, and what describes them: grids, sizes, masks, positions."""
 
+import math
+
 from rpgen.models.examples.facts import Facts, figure, first, part
 from rpgen.models.examples.guess_text import Made, Maker
 from rpgen.models.examples.situation import Situation
-from rpgen.models.examples.sizes import frames, grid, picture
+from rpgen.models.examples.sizes import frames, grid, picture, product, sizes_of_axes
 from rpgen.models.examples.spec import Spec, fixed, normal, ones, with_runs, zeros
 
 _GRID_OF = {"pixel_values": "image_grid_thw", "pixel_values_videos": "video_grid_thw"}
+_POOLED = 4
+_SEEN_AND_MADE = 2
 _PATCHES = 4  # along a side, where pixels come as a list of patches
 
 
@@ -22,6 +26,8 @@ def _pixels(name: str, facts: Facts, situation: Situation) -> Spec:
     as_patches = _as_patches(name, facts, situation)
     if as_patches is not None:
         return as_patches
+    if situation.pixel_axes and name == "pixel_values":
+        return normal(*sizes_of_axes(situation.pixel_axes, facts, situation))
     frame = (shown.channels, shown.height, shown.width)
     if name == "high_res_pixel_values":
         fine = part(facts.config, "high_res_vision_config")
@@ -29,7 +35,8 @@ def _pixels(name: str, facts: Facts, situation: Situation) -> Spec:
         return normal(rows, shown.channels, side, side)
     if situation.pixel_rank == 3:
         return normal(rows, _PATCHES**2, shown.patch_values)
-    if situation.pixel_rank == 5 and name != "pixel_values_videos":
+    rank = situation.pixel_rank or (5 if _in_tiles(facts) else None)
+    if rank == 5 and name != "pixel_values_videos":
         return normal(rows, situation.pixel_images, *frame)
     if situation.pixel_rank == 6:
         tiles = facts.number("max_num_tiles", default=2, place=facts.vision)
@@ -60,6 +67,12 @@ def _moving(name: str, facts: Facts) -> bool:
 def _as_patches(name: str, facts: Facts, situation: Situation) -> Spec | None:
     """Models that take images of any size get a flat list of patches."""
     shown, rows = picture(facts, situation), situation.batch
+    words = facts.patches.get(name)
+    if words:
+        count = math.prod(grid(facts, situation)) if facts.has("image_grid_thw") else _PATCHES**2
+        return normal(rows * count, *(product(word, facts) for word in words[1:]))
+    if facts.has("image_token_pooling"):
+        return normal(rows, _positions(facts), shown.patch_values)
     if facts.has(_GRID_OF.get(name, "grid_thw"), "grid_thw"):
         frames_, high, wide = grid(facts, situation)
         count = frames_ * high * wide * rows
@@ -83,12 +96,46 @@ def _side_of_positions(facts: Facts) -> int:
 
 
 def flattened_patches(facts: Facts, situation: Situation, made: Made) -> Spec:
+    """Each patch begins with its row and its column."""
     shown = picture(facts, situation)
-    return normal(situation.batch, _PATCHES**2, 2 + shown.patch_values)
+    patches = normal(situation.batch, _PATCHES**2, 2 + shown.patch_values)
+    return with_runs(patches, [(0, 2, 1)])
 
 
 def grids(facts: Facts, situation: Situation, made: Made) -> Spec:
     return fixed([list(grid(facts, situation))] * situation.batch)
+
+
+def grids_of_images(facts: Facts, situation: Situation, made: Made) -> Spec:
+    """Where they are counted by row, the last of a row is that of the picture to be made."""
+    times = _SEEN_AND_MADE if facts.has("images_per_sample") else 1
+    return fixed([list(grid(facts, situation))] * situation.batch * times)
+
+
+def seen_and_made(facts: Facts, situation: Situation, made: Made) -> Spec:
+    return fixed([_SEEN_AND_MADE] * situation.batch)
+
+
+def pooled_patches(facts: Facts, situation: Situation, made: Made) -> Spec:
+    """Which patches each token of a text is made from: so many after one another."""
+    count = situation.batch * _positions(facts) // _POOLED
+    return fixed([list(range(n * _POOLED, (n + 1) * _POOLED)) for n in range(count)])
+
+
+def pooled_grids(facts: Facts, situation: Situation, made: Made) -> Spec:
+    """Rows and columns of tokens of the whole picture, and of its parts: it has none."""
+    return fixed([[_positions(facts) // _POOLED, 1, 0, 0]] * situation.batch)
+
+
+def _positions(facts: Facts) -> int:
+    return facts.number("num_position_embeddings", default=_PATCHES**2, place=facts.vision)
+
+
+def _in_tiles(facts: Facts) -> bool:
+    """Is each picture given as several, with a mask that says which there are?"""
+    mask = facts.arguments.get("pixel_attention_mask")
+    words = mask.shape or () if mask else ()
+    return len(words) == 2 and "tiles" in words[1]
 
 
 def spatial_shapes(facts: Facts, situation: Situation, made: Made) -> Spec:
@@ -105,6 +152,8 @@ def positions(facts: Facts, situation: Situation, made: Made) -> Spec:
 def pixel_mask(facts: Facts, situation: Situation, made: Made) -> Spec:
     if facts.has("spatial_shapes"):
         return ones(situation.batch, _PATCHES**2)
+    if _in_tiles(facts):
+        return ones(situation.batch, situation.pixel_images, dtype="bool")
     pixels_ = made.get("pixel_values")
     if pixels_ is not None and len(pixels_.shape) > 4:
         return ones(*pixels_.shape[:-3], *pixels_.shape[-2:])
@@ -129,6 +178,13 @@ def first_aspect(facts: Facts, situation: Situation, made: Made) -> Spec:
 def tiles_in_use(facts: Facts, situation: Situation, made: Made) -> Spec:
     tiles = facts.number("max_num_tiles", default=2, place=facts.vision)
     return fixed([[[1, *[0] * (tiles - 1)]]] * situation.batch)
+
+
+def tiles_seen_by_tokens(facts: Facts, situation: Situation, made: Made) -> Spec:
+    ids = made.get("input_ids")
+    length = ids.shape[-1] if ids is not None else situation.length
+    tiles = facts.number("max_num_tiles", default=1, place=facts.vision)
+    return ones(situation.batch, length, situation.pixel_images, tiles)
 
 
 def patch_sizes(facts: Facts, situation: Situation, made: Made) -> Spec:
@@ -165,7 +221,10 @@ def actions(facts: Facts, situation: Situation, made: Made) -> Spec:
 
 
 def hidden_patches(facts: Facts, situation: Situation, made: Made) -> Spec | None:
-    """Some vision parts call their pixels `hidden_states`."""
+    """Some vision parts call their pixels `hidden_states`, or what became of them."""
+    latent = figure(facts.config, "latent_channels", kinds=(int,))
+    if latent and len(facts.arguments) == 1:
+        return normal(situation.batch, latent, _PATCHES, _PATCHES)
     if not facts.has("grid_thw", "image_grid_thw") or situation.layout >= 4:
         return None
     shown = picture(facts, situation)
@@ -192,7 +251,9 @@ MAKERS: dict[str, Maker] = {
         "image_pixel_values", "prompt_masks",
     )},
     "flattened_patches": flattened_patches,
-    "image_grid_thw": grids,
+    "image_grid_thw": grids_of_images,
+    "image_token_pooling": pooled_patches,
+    "image_grids": pooled_grids,
     "video_grid_thw": grids,
     "grid_thw": grids,
     "spatial_shapes": spatial_shapes,
@@ -202,13 +263,15 @@ MAKERS: dict[str, Maker] = {
     "pixel_mask": pixel_mask,
     "image_sizes": image_sizes,
     "target_sizes": patch_sizes,
+    "classes_structure": counted_frames,
     "merge_sizes": merge_sizes,
-    "images_per_sample": counted_frames,
+    "images_per_sample": seen_and_made,
     "num_local_patches": counted_frames,
     "image_merge_sizes": merge_sizes,
     "video_merge_sizes": merge_sizes,
     "aspect_ratio_ids": first_aspect,
     "aspect_ratio_mask": tiles_in_use,
+    "cross_attention_mask": tiles_seen_by_tokens,
     "bool_masked_pos": masked_places,
     "hidden_states": hidden_patches,
     "image_embeds_position_mask": places_of_images,

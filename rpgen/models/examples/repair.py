@@ -14,8 +14,9 @@ from types import FrameType
 from rpgen.models.examples.facts import Facts, figure, walk
 from rpgen.models.examples.guess import mentions
 from rpgen.models.examples.situation import Situation
-from rpgen.models.examples.sizes import CODEBOOKS, WIDTHS, picture
+from rpgen.models.examples.sizes import CODEBOOKS, WIDTHS, are_axes, picture
 from rpgen.models.examples.spec import Kind, Spec
+from rpgen.models.seams import text_config
 
 NEVER_GIVEN = re.compile(
     r"^(self|kwargs|return_dict|use_\w+|labels|inputs_embeds|encoder_outputs|image_embeds"
@@ -68,17 +69,22 @@ def repaired(failure: Failure) -> Situation | None:
 
 def _places(failure: Failure) -> Situation | None:
     """As many tokens as there are features: "tokens: 0, features: 32"."""
+    words, now = failure.words, failure.situation
     found = failure.numbers(
         r"tokens[:=]?\s*(\d+).*?features?:?\s*(?:of shape\s*)?(?:torch\.Size\(\[)?(\d+)"
-    )
+    ) or failure.numbers(r"placeholder tokens \((\d+)\) does not match .*?\((\d+)\)")
+    other_way_round = failure.numbers(r"Got (\d+) image patches for (\d+) image placeholder tokens")
+    found = other_way_round[::-1] if other_way_round else found
     if found is None:
         return None
-    words, now = failure.words, failure.situation
     kind = "audio" if "udio" in words else "video" if "ideo" in words else "image"
     count = -(-found[1] // now.batch)
     width = figure(failure.facts.config, *WIDTHS, kinds=(int,)) or 1
-    if count >= _MOST_PLACES and count % width == 0:
-        count //= width  # some count numbers, not tokens
+    own = getattr(text_config(failure.facts.config), "hidden_size", None) or width
+    if found[0] == found[1] and count % own == 0:
+        count //= own  # some count numbers, not tokens
+    elif count >= _MOST_PLACES and count % width == 0:
+        count //= width
     if count == now.places.get(kind) or count >= _MOST_PLACES:
         return None
     return now.but(places={**now.places, kind: count})
@@ -281,6 +287,24 @@ def _rank(failure: Failure) -> Situation | None:
     return None
 
 
+def _axes(failure: Failure) -> Situation | None:
+    """The line that failed tells what the axes of the pixels are: `B, T, H, W, C = x.shape`."""
+    given, trace = failure.specs.get("pixel_values"), failure.error.__traceback__
+    if given is None or trace is None or "to unpack (expected" not in failure.words:
+        return None
+    while trace.tb_next is not None:
+        trace = trace.tb_next
+    line = linecache.getline(trace.tb_frame.f_code.co_filename, trace.tb_lineno)
+    found = re.match(r"\s*([\w, ]+?)\s*=\s*(\w+)\.(?:shape|size\(\))\s*$", line)
+    if found is None:
+        return None
+    names = tuple(each.strip() for each in found[1].split(","))
+    taken = getattr(trace.tb_frame.f_locals.get(found[2]), "shape", ())
+    if tuple(taken) != given.shape or not are_axes(names):
+        return None
+    return failure.situation.but(pixel_axes=names)
+
+
 def _boolean(failure: Failure) -> Situation | None:
     if not re.search("boolean mask|dtype bool|only supports bool", failure.words):
         return None
@@ -362,6 +386,6 @@ def _one_row(failure: Failure) -> Situation | None:
 
 RULES: tuple[Rule, ...] = (
     _places, _smaller_ids, _larger_image, _longer_sound, _image_as_told, _patches_as_told,
-    _sound_as_told, _no_mask, _sizes, _streams, _text_as_long, _image_of_that_side, _rank, _boolean,
-    _conflict, _named, _none_in_the_line, _handed_through, _one_row,
+    _sound_as_told, _no_mask, _sizes, _streams, _text_as_long, _image_of_that_side, _axes, _rank,
+    _boolean, _conflict, _named, _none_in_the_line, _handed_through, _one_row,
 )  # fmt: skip

@@ -17,7 +17,9 @@ _REPAIRS = 8
 SECONDS = 20.0
 """Of processor time: what is found does not depend on how busy the machine is."""
 
-_TEXT = ("input_ids", "decoder_input_ids")
+_STATES = ("query_embeds", "encoder_hidden_states")
+"""What a text and a picture have become, in a part between the two that takes only that."""
+
 _PICTURES = (
     "pixel_values", "image_pixel_values", "flattened_patches", "visual_feats", "visual_embeds",
     "pixel_values_videos",
@@ -30,14 +32,19 @@ _OTHERS = (*_PICTURES, *_SOUNDS, "waveform")
 _COMPANIONS = {
     "pixel_values": (
         "image_grid_thw",
+        "images_per_sample",
+        "image_token_pooling",
+        "image_grids",
         "spatial_shapes",
         "image_position_ids",
         "pixel_position_ids",
         "target_sizes",
         "aspect_ratio_ids",
         "aspect_ratio_mask",
+        "cross_attention_mask",
         "image_merge_sizes",
     ),
+    "flattened_patches": ("image_embeds_position_mask",),
     "pixel_values_videos": ("video_grid_thw",),
     "input_features": ("input_features_mask", "feature_attention_mask"),
 }  # fmt: skip
@@ -168,7 +175,9 @@ def joint_names(facts: Facts) -> list[tuple[str, ...]]:
     first, none where the model takes one kind."""
     pictures = [n for n in _PICTURES if facts.has(n)][:1]
     sounds = [n for n in _SOUNDS if facts.has(n)][:1]
-    if not facts.has(*_TEXT) or not (pictures or sounds):
+    if set(_STATES) <= set(facts.arguments):
+        return [tuple(dict.fromkeys([*initial_names(facts), *_STATES]))]
+    if not any(_is_text(name) for name in facts.arguments) or not (pictures or sounds):
         return []
     both = [[*pictures, *sounds], pictures, sounds] if pictures and sounds else [pictures + sounds]
     return [_with_companions(facts, others) for others in both]
@@ -181,8 +190,14 @@ def _with_companions(facts: Facts, others: list[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys([*initial_names(facts), *text, *others, *companions, *kinds]))
 
 
+def _is_text(name: str) -> bool:
+    return name.endswith("input_ids") and "audio" not in name
+
+
 def level_of(specs: Mapping[str, Spec]) -> Level:
-    text = any(name in specs for name in _TEXT)
+    if set(specs) >= set(_STATES):
+        return Level.JOINT
+    text = any(_is_text(name) for name in specs)
     other = any(name.startswith(_OTHERS) for name in specs)
     return Level.JOINT if text and other else Level.FORWARD
 

@@ -25,6 +25,7 @@ class Situation:
     streams: int | None = None
     pixel_rank: int | None = None
     pixel_images: int = 1
+    pixel_axes: tuple[str, ...] = ()
     boolean_masks: bool = False
     places: Mapping[str, int] = field(default_factory=dict)
     fixes: Mapping[str, tuple[Fix, ...]] = field(default_factory=dict)

@@ -11,7 +11,9 @@ _ROWS = frozenset(
     {"batch_size", "batch", "bs", "b", "num_images", "num_images_or_videos", "num_videos"}
     | {"num_audios", "num_chunks", "total_batch_size"}
 )
+_SIDES = ("image_size", "img_size", "input_size", "eval_size")
 _SIDE = 128
+_SPELLED = 32  # of any size, and coded at full size into tokens
 _MANY_CHANNELS = 16
 _FRAMES = 4
 _MANY_FRAMES = 64
@@ -81,6 +83,43 @@ def size_of(word: str, facts: Facts, situation: Situation) -> int:
     return _size_by_meaning(plain, facts, situation)
 
 
+def product(word: str, facts: Facts) -> int:
+    """Of figures of the vision part: `3 * patch_size ** 2`."""
+    value = 1
+    for factor in word.replace("**", "^").split("*"):
+        base, _, power = (each.strip() for each in factor.partition("^"))
+        number = int(base) if base.isdigit() else facts.number(base, default=1, place=facts.vision)
+        value *= number ** int(power or 1)
+    return value
+
+
+_AXES = {
+    "b": "rows", "n": "rows", "batch_size": "rows", "batch": "rows",
+    "t": "frames", "num_frames": "frames", "frames": "frames",
+    "h": "height", "height": "height", "w": "width", "width": "width",
+    "c": "channels", "channels": "channels", "num_channels": "channels",
+}  # fmt: skip
+
+
+def are_axes(names: tuple[str, ...]) -> bool:
+    """Are these what code calls the axes of pictures, each once?"""
+    return len({_AXES.get(name.lower(), "") for name in names} - {""}) == len(names)
+
+
+def sizes_of_axes(names: tuple[str, ...], facts: Facts, situation: Situation) -> tuple[int, ...]:
+    """Of pixels whose axes are called so; without a size of pictures they are patches."""
+    shown = picture(facts, situation)
+    whole = figure(facts.vision, *_SIDES, kinds=(int, list, tuple, dict)) is not None
+    sizes = {
+        "rows": situation.batch,
+        "frames": frames(facts) if whole else shown.frames_per_patch,
+        "height": shown.height if whole else shown.patch,
+        "width": shown.width if whole else shown.patch,
+        "channels": shown.channels,
+    }
+    return tuple(sizes[_AXES[name.lower()]] for name in names)
+
+
 def _size_by_meaning(plain: str, facts: Facts, situation: Situation) -> int:
     if re.search("seq|length|num_tokens|time", plain):
         return situation.length
@@ -97,13 +136,15 @@ def _size_by_meaning(plain: str, facts: Facts, situation: Situation) -> int:
 
 
 def _sides(facts: Facts) -> tuple[int, int]:
-    names = ("image_size", "img_size", "input_size", "eval_size")
-    found: Any = figure(facts.vision, *names, kinds=(int, list, tuple, dict))
+    found: Any = figure(facts.vision, *_SIDES, kinds=(int, list, tuple, dict))
     if found is None:
-        more = (*names[:2], "anchor_image_size")
+        more = (*_SIDES[:2], "anchor_image_size")
         found = figure(facts.config, *more, kinds=(int, list, tuple, dict))
     if isinstance(found, dict):
         return int(found.get("height", _SIDE)), int(found.get("width", _SIDE))
     if found is None or (isinstance(found, list | tuple) and not found):
-        return _SIDE, _SIDE
+        spelled = figure(facts.config, "channel_multiplier") and not figure(
+            facts.config, "resolution"
+        )
+        return (_SPELLED, _SPELLED) if spelled else (_SIDE, _SIDE)
     return first(found), first(found, 1)
