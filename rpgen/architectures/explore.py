@@ -13,9 +13,10 @@ from typing import Any
 from rpgen.errors import RpgenError
 from rpgen.models import tiny
 from rpgen.models.completion import completed
+from rpgen.models.examples.facts import facts_of_class
 from rpgen.models.examples.search import Found, Level, joint_names, search
 from rpgen.models.examples.spec import to_plain
-from rpgen.models.load import built_model
+from rpgen.models.load import built_model, model_class
 from rpgen.models.recipe import Recipe
 
 SECONDS = 60.0
@@ -94,7 +95,7 @@ class _Exploration:
         self, full: Any, figures: Mapping[str, Any], rung: int, auto_class: str,
         settings: dict[str, Any], largest: int,
     ) -> tuple[bool, str, dict[str, Any]]:  # fmt: skip
-        given, rejected, told = dict(settings), dict[str, Any](), ""
+        given, rejected, told, said = dict(settings), dict[str, Any](), list[str](), ""
         latest: dict[str, Any] = {}
         for _ in range(_FORWARD_COMPLETIONS):
             try:
@@ -112,17 +113,17 @@ class _Exploration:
             found, one = search(model, min(_SEARCH, max(1.0, self.deadline - time.process_time())))
             if found is not None:
                 both = self.wants_joint and bool(joint_names(one.facts))
-                done = self._keep(found, step, auto_class, model, both)
-                return done, _first(one.errors), step.settings
-            error = _first(one.errors)
+                if self._keep(found, step, auto_class, model, both):
+                    return True, _first(one.errors), step.settings
+            error, said = [_trail(each) for each in one.raised], said or _first(one.errors)
             if latest and error == told:
                 rejected, latest = {**rejected, **latest}, {}
             given, told = {**given, **latest}, error
             known = {**step.settings, **rejected}
-            latest = completed(step.config, one.first_error, known) if one.first_error else {}
+            latest = _more(step.config, one.raised, known)
             if not latest or time.process_time() > self.deadline:
                 break
-        return False, f"no inputs: {told}", settings
+        return False, f"no inputs: {said}", settings
 
     def _keep(self, found: Found, step: tiny.Step, auto_class: str, model: Any, both: bool) -> bool:
         """`both`: the head has arguments for text and for something else."""
@@ -150,8 +151,9 @@ def explore(
 ) -> Explored:
     """What is to be known of a type. `heads` in order of preference, `inputs` its kinds."""
     result = Explored(model_type)
-    one = _Exploration(model_type, wants_joint(inputs), time.process_time() + seconds, result)
-    for auto_class in heads:
+    joint = wants_joint(inputs)
+    one = _Exploration(model_type, joint, time.process_time() + seconds, result)
+    for auto_class in joint_heads_first(model_type, heads) if joint else heads:
         if one.head(auto_class) or one.best is not None:
             break
     result.recipe = one.best
@@ -160,6 +162,41 @@ def explore(
     elif not one.done:
         result.problem = f"not together: {_reason(result.attempts)}"
     return result
+
+
+def joint_heads_first(model_type: str, heads: Sequence[str]) -> list[str]:
+    """Those first whose `forward` takes a text with something else: a type's best known head
+    may be that of its text part alone."""
+    from transformers import CONFIG_MAPPING
+
+    if model_type not in CONFIG_MAPPING:
+        return list(heads)
+    kind = CONFIG_MAPPING[model_type]
+
+    def joins(auto_class: str) -> bool:
+        chosen = model_class(auto_class)
+        mapping = getattr(chosen, "_model_mapping", None)
+        found = chosen if mapping is None else mapping.get(kind, None)
+        first = found[0] if isinstance(found, tuple) else found
+        return first is not None and bool(joint_names(facts_of_class(first)))
+
+    return sorted(heads, key=lambda head: not joins(head))
+
+
+def _more(config: Any, raised: Sequence[BaseException], known: Mapping[str, Any]) -> dict[str, Any]:
+    """What the first of the errors that tells anything says is missing in the configuration;
+    those that name a configuration first."""
+    order = sorted(raised, key=lambda error: "Config" not in str(error))
+    return next((more for error in order if (more := completed(config, error, known))), {})
+
+
+def _trail(error: BaseException) -> str:
+    """What it says, and the lines that led to it: two parts of a model may say the same."""
+    trace, lines = error.__traceback__, []
+    while trace is not None:
+        lines.append(trace.tb_lineno)
+        trace = trace.tb_next
+    return f"{lines} {error}"
 
 
 def _reason(attempts: Sequence[str]) -> str:

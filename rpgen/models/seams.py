@@ -11,8 +11,8 @@ def joined(config: Any, writes_text: bool) -> Any:
     """The configuration (changed in place) with its seams equal and the tokens that it needs."""
     text = text_config(config)
     if text is not config:
-        for part in _senses(config, text):
-            _fit_output(part, text, config)
+        for role, part in _senses(config, text):
+            _fit_output(role, part, text, config)
         if "hidden_size" in vars(config) and hasattr(text, "hidden_size"):
             config.hidden_size = text.hidden_size
         _fit_pooling(config)
@@ -27,19 +27,20 @@ def text_config(config: Any) -> Any:
     return named if named is not None else config.get_text_config()
 
 
-def _senses(config: Any, text: Any) -> Iterator[Any]:
-    """The parts that see or hear, at any depth."""
+def _senses(config: Any, text: Any) -> Iterator[tuple[str, Any]]:
+    """The parts that see or hear, at any depth, with the words that say which of the two."""
     from transformers import PreTrainedConfig
 
-    for value in list(vars(config).values()):
+    for name, value in list(vars(config).items()):
         if not isinstance(value, PreTrainedConfig) or value is text:
             continue
-        if _SENSES.search(type(value).__name__):
-            yield value
+        role = f"{name} {type(value).__name__}".lower()
+        if _SENSES.search(role):
+            yield role, value
         yield from _senses(value, text)
 
 
-def _fit_output(part: Any, text: Any, config: Any) -> None:
+def _fit_output(role: str, part: Any, text: Any, config: Any) -> None:
     """What a vision or audio part puts out must be as wide as the text part is."""
     width = getattr(text, "hidden_size", None)
     known = vars(part)
@@ -50,7 +51,7 @@ def _fit_output(part: Any, text: Any, config: Any) -> None:
         part.out_hidden_size = width
     elif "spatial_merge_size" in known and _are_counts(known, "embed_dim", "hidden_size"):
         part.hidden_size = width
-    elif "audio" in type(part).__name__.lower() and _are_counts(known, "output_dim"):
+    elif "audio" in role and _are_counts(known, "output_dim"):
         part.output_dim = width
     elif (
         _are_counts(known, "projection_dim", "hidden_size")

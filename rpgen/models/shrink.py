@@ -80,11 +80,11 @@ _WIDTH = re.compile(
     r"hidden_size|hidden_dim|(^|_)dims?$|^dim_|_dim_|width$|widths$|d_model$|n_embd|d_inner|n_inner"
     r"|ffn|^d_ff|d_kv|^d_v$|intermediate|embed(ding)?_size|^embed|_rank$|filters|proj(ection)?_size"
     r"|channels?$|^flow_size$|channel_list|planes|adapter_input_size|inner_size|lstm|upsample_groups|d_latents|^coordinate_size$|^shape_size$|bottleneck|state_size|codevector_dim|_units$"
-    r"|expert_size|d_head|head_width|d_ssm$|d_state$|pos_feats$|ff_mult_dim|conv_out"
+    r"|expert_size|pooler_output_size|d_head|head_width|d_ssm$|d_state$|pos_feats$|ff_mult_dim|conv_out"
 )
 _NOT_WIDTH = re.compile(
     r"^num_(?!filters|pos_feats)|model_in_dim|patch_embed_hidden|feature_projection_input_dim|keypoint_decoder_dim|pos_emb|token|vocab|patch(es|_size|_stride|_norm)|kernel(?!_predictor)|stride|window|ratio|max_|drop|eps"
-    r"|position_embeddings|type$|_act$|rope_|scale|factor|time_step|audio_channels|depth|index|_id$"
+    r"|position_embeddings|type$|_act$|rope_|scale|factor|time_step|audio_channels|depth(?!wise)|index|_id$"
     r"|per_group|n_groups|norm|embeds_layer"
 )
 _INNER = re.compile(r"intermediate|ffn|d_ff$|n_inner|inner_size|mlp_dim|expert_size")
@@ -327,19 +327,28 @@ def _stack(config: Mapping[str, Any], rung: Rung) -> _Stack | None:
     return _Stack(depth, tuple(sorted(kept + others[: max(0, wanted - len(kept))])))
 
 
+def _patch_side(vision: Mapping[str, Any]) -> int | None:
+    """Of a square; of a film's the last of (frames, height, width)."""
+    tube = vision.get("tubelet_size")
+    side = first_count(vision, ("patch_size",))
+    return tube[-1] if side is None and isinstance(tube, list | tuple) else side
+
+
 def _fit_pictures(small: dict[str, Any]) -> None:
     """A text with a token for each patch of a large picture is mostly picture: a smaller one."""
     for node in nodes(small):
         vision = node.get("vision_config")
         if not isinstance(node, dict) or not isinstance(vision, dict):
             continue
-        side, patch = _side(vision.get("image_size")), first_count(vision, ("patch_size",))
+        side, patch = _side(vision.get("image_size")), _patch_side(vision)
         staged = any(key in vision for key in ("depths", "window_size", "stage_names"))
         if side is None or patch is None or staged or side <= PATCHES * patch:
             continue
         before = side // patch
         several = isinstance(vision["image_size"], list | tuple)
-        vision["image_size"] = [PATCHES * patch] * 2 if several else PATCHES * patch
+        for key in ("image_size", "crop_size"):
+            if key == "image_size" or vision.get(key) == side:
+                vision[key] = [PATCHES * patch] * 2 if several else PATCHES * patch
         for place in (node, vision):
             for key in ("image_seq_length", "num_image_tokens", "num_position_embeddings"):
                 if place.get(key) == before**2:

@@ -33,6 +33,9 @@ MODALITY_OF_ARGUMENT: tuple[tuple[str, str], ...] = (
 )
 """The beginning of an argument of `forward` and what it carries; the first match counts."""
 
+_NO_INPUTS = ("_mask", "_length", "_lengths", "_labels")
+"""Endings of arguments that describe an input, or say what should come out."""
+
 MODALITIES = (TEXT, IMAGE, VIDEO, AUDIO, SERIES)
 
 
@@ -236,12 +239,14 @@ def read_inputs(raw: RawType, auto_class: str) -> None:
     if not seen:
         main = modality_of(str(getattr(found, "main_input_name", "")))
         seen = (stated & set(MODALITIES)) if stated - {TEXT} else ({main} if main else set())
+        if "tokenizer" not in raw.processors and len(seen) > 1:
+            seen.discard(TEXT)  # said of clicks and boxes, too: no argument carries ids
     raw.inputs = tuple(one for one in MODALITIES if one in seen)
     raw.decoder = any(name in ("past_key_values", "cache_params") for name in arguments)
 
 
 def modality_of(argument: str) -> str | None:
     for start, modality in MODALITY_OF_ARGUMENT:
-        if argument.startswith(start) and not argument.endswith(("_mask", "_length", "_lengths")):
+        if argument.startswith(start) and not argument.endswith(_NO_INPUTS):
             return modality
     return None

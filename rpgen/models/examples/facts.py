@@ -3,7 +3,7 @@
 import inspect
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from rpgen.models.seams import text_config
@@ -83,8 +83,16 @@ class Facts:
 
 
 def facts_of(model: Any) -> Facts:
-    signature = inspect.signature(model.forward)
-    documentation = model.forward.__doc__ or ""
+    found = facts_of_class(model)
+    return replace(
+        found, model=model, config=model.config, patches=_patches(model, found.arguments)
+    )
+
+
+def facts_of_class(kind: Any) -> Facts:
+    """What is known before there is a model: its arguments, and no configuration."""
+    signature = inspect.signature(kind.forward)
+    documentation = kind.forward.__doc__ or ""
     plain = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
     arguments = {
         name: _argument(name, parameter, documentation)
@@ -92,7 +100,7 @@ def facts_of(model: Any) -> Facts:
         if parameter.kind in plain and name != "self"
     }
     more = any(each.kind is inspect.Parameter.VAR_KEYWORD for each in signature.parameters.values())
-    return Facts(model, model.config, arguments, more, _patches(model, arguments))
+    return Facts(kind, None, arguments, more)
 
 
 def _patches(model: Any, arguments: Mapping[str, Argument]) -> dict[str, tuple[str, ...]]:

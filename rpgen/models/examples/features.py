@@ -15,6 +15,9 @@ _GETTERS: Mapping[str, tuple[str, frozenset[str]]] = {
 }
 
 
+_PICTURES_OF_ROWS = 5  # axes, where each row has several pictures
+
+
 def places(facts: Facts, situation: Situation, specs: Mapping[str, Spec]) -> dict[str, int]:
     """Tokens a row for each kind whose features the model gives out.
 
@@ -23,7 +26,7 @@ def places(facts: Facts, situation: Situation, specs: Mapping[str, Spec]) -> dic
     """
     found: dict[str, int] = {}
     for kind, (name, inputs) in _GETTERS.items():
-        getter = _getter(facts.model, name)
+        getter = _getter(facts.model, name, inputs)
         if getter is None or not inputs & set(specs):
             continue
         count = _count(getter, facts, specs)
@@ -35,8 +38,13 @@ def places(facts: Facts, situation: Situation, specs: Mapping[str, Spec]) -> dic
     return found
 
 
-def _getter(model: Any, name: str) -> Any:
-    return getattr(model, name, None) or getattr(getattr(model, "model", None), name, None)
+def _getter(model: Any, name: str, inputs: frozenset[str]) -> Any:
+    """The method of the outermost module that has it and names one of the inputs."""
+    for part in model.modules():
+        found = getattr(part, name, None)
+        if found is not None and inputs & set(inspect.signature(found).parameters):
+            return found
+    return None
 
 
 def _count(getter: Any, facts: Facts, specs: Mapping[str, Spec]) -> int:
@@ -46,11 +54,16 @@ def _count(getter: Any, facts: Facts, specs: Mapping[str, Spec]) -> int:
     given = {n: s for n, s in specs.items() if n in known and "input_ids" not in n}
     given.pop("attention_mask", None)
     inputs = draw(given, 0, facts.special_ids())
-    try:
-        with torch.inference_mode():
-            return _rows(getter(**inputs))
-    except Exception:  # noqa: BLE001 (any error: forward tells more, and is asked next)
-        return 0
+    as_batch = {
+        n: v.flatten(0, 1) if v.dim() == _PICTURES_OF_ROWS else v for n, v in inputs.items()
+    }
+    for form in (inputs, as_batch) if as_batch.keys() else ():
+        try:
+            with torch.inference_mode():
+                return _rows(getter(**form))
+        except Exception:  # noqa: BLE001, S112 (any error: forward tells more, and is asked next)
+            continue
+    return 0
 
 
 def _rows(output: Any) -> int:

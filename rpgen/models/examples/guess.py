@@ -56,7 +56,7 @@ def _documented(name: str, facts: Facts, situation: Situation) -> Spec | None:
     text = argument.text.lower()
     if "mask" in name:
         return ones(*shape, dtype="bool" if "bool" in text else "int64")
-    if name.endswith("input_ids"):
+    if name.endswith(("input_ids", "_codes")):
         return tokens(shape, _TOKENS_BELOW)
     if "long" in text or "int" in text or name.endswith(("_ids", "index")):
         return zeros(*shape)
@@ -87,6 +87,10 @@ def _states_of_an_encoder(facts: Facts, situation: Situation, made: Mapping[str,
 def _adjusted(name: str, spec: Spec, situation: Situation, with_ids: bool) -> Spec:
     if spec.kind is Kind.NORMAL:
         return replace(spec, shape=_fixed(spec.shape, situation.fixes.get(name, ())))
+    if name in situation.fixes and spec.kind is Kind.ONES:
+        spec = replace(spec, shape=_fixed(spec.shape, situation.fixes[name]))
+    if name in situation.axes:
+        spec = replace(spec, shape=spec.shape[: situation.axes[name]])
     masks = situation.boolean_masks and "mask" in name
     if masks and spec.kind is Kind.ONES and not (name == "attention_mask" and with_ids):
         return replace(spec, dtype="bool")

@@ -9,6 +9,7 @@ from rpgen.models.examples.sizes import frames, grid, picture, product, sizes_of
 from rpgen.models.examples.spec import Spec, fixed, normal, ones, with_runs, zeros
 
 _GRID_OF = {"pixel_values": "image_grid_thw", "pixel_values_videos": "video_grid_thw"}
+_CROPS = 2  # the whole and one piece
 _POOLED = 4
 _SEEN_AND_MADE = 2
 _PATCHES = 4  # along a side, where pixels come as a list of patches
@@ -33,6 +34,8 @@ def _pixels(name: str, facts: Facts, situation: Situation) -> Spec:
         fine = part(facts.config, "high_res_vision_config")
         side = facts.number("image_size", default=shown.height, place=fine)
         return normal(rows, shown.channels, side, side)
+    if _in_crops(name, facts):
+        return normal(rows, _CROPS, *frame)
     if situation.pixel_rank == 3:
         return normal(rows, _PATCHES**2, shown.patch_values)
     rank = situation.pixel_rank or (5 if _in_tiles(facts) else None)
@@ -51,6 +54,13 @@ def _pixels(name: str, facts: Facts, situation: Situation) -> Spec:
     if situation.layout % 4 == 3:
         return normal(rows, 2, 1, *frame)
     return normal(rows, *frame)
+
+
+def _in_crops(name: str, facts: Facts) -> bool:
+    """A picture as a whole and cut to pieces of that size, beside each other."""
+    side = figure(facts.vision, "crop_size", kinds=(int,))
+    cut = name == "image_pixel_values" and facts.has("image_sizes", "image_attention_mask")
+    return cut and side == figure(facts.vision, "image_size", kinds=(int,))
 
 
 def counted_frames(facts: Facts, situation: Situation, made: Made) -> Spec:
@@ -203,7 +213,11 @@ def places_of_images(facts: Facts, situation: Situation, made: Made) -> Spec:
 
 
 def seen_by_tokens(facts: Facts, situation: Situation, made: Made) -> Spec:
-    """Every token sees every image of its row."""
+    """Every token sees every image of its row; or what is picture in pictures cut to pieces."""
+    if _in_crops("image_pixel_values", facts):
+        shown = picture(facts, situation)
+        high, wide = shown.height // shown.patch, shown.width // shown.patch
+        return ones(situation.batch, _CROPS, high, wide)
     ids = made.get("input_ids")
     length = ids.shape[-1] if ids is not None else situation.length
     return ones(situation.batch, length, situation.pixel_images)

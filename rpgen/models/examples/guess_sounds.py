@@ -1,15 +1,19 @@
 """Sounds as samples and as features, and series of numbers over time."""
 
+import inspect
 import re
+import sys
+from functools import lru_cache
 
 from rpgen.models.examples.facts import Facts, figure
 from rpgen.models.examples.guess_text import Made, Maker
 from rpgen.models.examples.situation import Situation
-from rpgen.models.examples.spec import Spec, normal, ones, zeros
+from rpgen.models.examples.spec import Spec, fixed, normal, ones, zeros
 
 _SAMPLES = 16_000
 _FRAMES = 128
 _MANY_FRAMES = 6000
+_AXES = 3  # rows, bands and frames
 _BANDS = (
     "num_mel_bins", "feature_size", "input_feat_size", "input_dim", "n_mels", "num_mel_filters",
     "input_size", "input_channels", "mel_bins", "in_channels",
@@ -35,15 +39,41 @@ def _features(name: str, facts: Facts, situation: Situation) -> Spec:
         return normal(situation.batch, 1, 1000 if square else count, bands)
     words = facts.arguments[name].shape or () if facts.has(name) else ()
     frames_first = len(words) == 3 and re.search("seq|length|frames|time", words[1]) is not None
-    if frames_first == (situation.layout % 2 == 1):
+    if frames_first == ((situation.layout % 2 == 1) != situation.turned):
         return normal(situation.batch, bands, count)
     return normal(situation.batch, count, bands)
 
 
-def features_mask(facts: Facts, situation: Situation, made: Made) -> Spec:
-    given = next((made[n] for n in ("input_features", "audio_input_features") if n in made), None)
-    count = max(given.shape[1:]) if given is not None else situation.length
-    return ones(situation.batch, count, dtype="bool" if situation.layout >= 4 else "int64")
+def features_mask(name: str) -> Maker:
+    def maker(facts: Facts, situation: Situation, made: Made) -> Spec:
+        sounds = ("input_features", "audio_input_features")
+        given = next((made[each] for each in sounds if each in made), None)
+        count = _frames(given, facts) if given is not None else situation.length
+        selects = situation.layout >= 4 or f"[{name}]" in _source(type(facts.model).__module__)
+        return ones(situation.batch, count, dtype="bool" if selects else "int64")
+
+    return maker
+
+
+def _frames(given: Spec, facts: Facts) -> int:
+    """The axis that is not the bands."""
+    bands = facts.number(*_BANDS, default=80, place=facts.audio)
+    others = [size for size in given.shape[1:] if size != bands]
+    return others[-1] if len(given.shape) == _AXES and others else max(given.shape[1:])
+
+
+@lru_cache(maxsize=8)
+def _source(module: str) -> str:
+    """A mask that selects by being an index is a truth value: its model's code tells."""
+    return inspect.getsource(sys.modules[module])
+
+
+def embedded(facts: Facts, situation: Situation, made: Made) -> Spec:
+    """How many places each sound takes once it is embedded."""
+    given = made.get("audio_input_features")
+    count = _frames(given, facts) if given is not None else _FRAMES
+    shorter = facts.number("time_reduction", default=8, place=facts.audio)
+    return fixed([max(1, count // shorter)] * situation.batch)
 
 
 def samples(name: str) -> Maker:
@@ -120,10 +150,10 @@ MAKERS: dict[str, Maker] = {
     **{name: features(name) for name in (
         "input_features", "audio_features_in", "spectrogram", "mel_spectrogram",
         "reference_mel", "audio_mel", "audio_input_features")},
-    "input_features_mask": features_mask,
-    "feature_attention_mask": features_mask,
+    **{name: features_mask(name) for name in ("input_features_mask", "feature_attention_mask")},
     **{name: samples(name) for name in (
         "input_values", "audio_values", "waveform", "audio_input_values", "raw_audio")},
+    "audio_embed_sizes": embedded,
     "padding_mask": samples_mask,
     "decoder_input_values": spoken,
     "spectrogram_labels": spoken,

@@ -15,7 +15,8 @@ PLACES: dict[str, tuple[str, ...]] = {
         "im_patch_id", "media_token_id", "image_patch_id",
     ),
     "video": ("video_token_id", "video_token_index"),
-    "audio": ("audio_token_id", "audio_token_index", "audio_pad_token_id", "audio_token"),
+    "audio": ("audio_token_id", "audio_token_index", "audio_pad_token_id", "audio_token",
+              "audio_prompt_token_id"),
 }  # fmt: skip
 """How configurations call the token in whose places a kind of input goes."""
 

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from types import FrameType
 
+from rpgen.models.examples import repair_joint
 from rpgen.models.examples.facts import Facts, figure, walk
 from rpgen.models.examples.guess import mentions
 from rpgen.models.examples.situation import Situation
@@ -49,6 +50,15 @@ class Failure:
     @property
     def floats(self) -> dict[str, Spec]:
         return {name: spec for name, spec in self.specs.items() if spec.kind is Kind.NORMAL}
+
+    @property
+    def line(self) -> str:
+        """The line that failed."""
+        trace, line = self.error.__traceback__, ""
+        while trace is not None:
+            line = linecache.getline(trace.tb_frame.f_code.co_filename, trace.tb_lineno)
+            trace = trace.tb_next
+        return line
 
     def numbers(self, pattern: str) -> list[int] | None:
         found = re.search(pattern, self.words, re.S)
@@ -147,16 +157,6 @@ def _patches_as_told(failure: Failure) -> Situation | None:
         return None
     side = math.isqrt(found[0]) * picture(failure.facts, failure.situation).patch
     return failure.situation.but(image=(side, side))
-
-
-def _sound_as_told(failure: Failure) -> Situation | None:
-    if not _SOUNDS & set(failure.situation.names):
-        return None
-    multiple = failure.numbers(r"multiple of (?:`[^`]*` \()?(\d+)")
-    if multiple:
-        return failure.situation.but(samples=multiple[0] * 16)
-    length = failure.numbers(r"of length (\d+), but found \d+")
-    return failure.situation.but(samples=length[0]) if length else None
 
 
 def _no_mask(failure: Failure) -> Situation | None:
@@ -385,7 +385,10 @@ def _one_row(failure: Failure) -> Situation | None:
 
 
 RULES: tuple[Rule, ...] = (
-    _places, _smaller_ids, _larger_image, _longer_sound, _image_as_told, _patches_as_told,
-    _sound_as_told, _no_mask, _sizes, _streams, _text_as_long, _image_of_that_side, _axes, _rank,
-    _boolean, _conflict, _named, _none_in_the_line, _handed_through, _one_row,
+    repair_joint.place_for_idle, repair_joint.place_for_values, repair_joint.place_for_sounds,
+    repair_joint.place_for_token, _places, _smaller_ids, _larger_image, _longer_sound,
+    _image_as_told, _patches_as_told, repair_joint.sound_as_told, repair_joint.sound_turned,
+    repair_joint.fewer_axes, repair_joint.mask_as_told, _no_mask, _sizes, _streams,
+    _text_as_long, _image_of_that_side, _axes, _rank, _boolean, _conflict, _named,
+    _none_in_the_line, _handed_through, _one_row,
 )  # fmt: skip

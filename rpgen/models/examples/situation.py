@@ -12,8 +12,9 @@ Fix = tuple[int, int, int | None]
 class Situation:
     """`names` are the arguments that are given. `layout` chooses between forms that the
     signature does not tell apart (features before or after time, pixels with or without
-    frames). `places` is how many tokens each kind of input takes in a text,
-    `streams` how many ids each place of a text has."""
+    frames); `turned` is a sound in the other of its two. `places` is how many tokens each kind
+    of input takes in a text, `streams` how many ids each place of a text has, `axes` how many
+    axes a mask has at most."""
 
     names: tuple[str, ...]
     batch: int = 2
@@ -21,6 +22,7 @@ class Situation:
     layout: int = 0
     image: tuple[int, int] | None = None
     samples: int | None = None
+    turned: bool = False
     ids_below: int | None = None
     streams: int | None = None
     pixel_rank: int | None = None
@@ -29,6 +31,7 @@ class Situation:
     boolean_masks: bool = False
     places: Mapping[str, int] = field(default_factory=dict)
     fixes: Mapping[str, tuple[Fix, ...]] = field(default_factory=dict)
+    axes: Mapping[str, int] = field(default_factory=dict)
     tried: frozenset[str] = frozenset()
 
     def but(self, **changes: Any) -> "Situation":

@@ -16,7 +16,7 @@ from rpgen.heads import HEAD_OF
 from rpgen.model_database import ModelDatabase, load
 from rpgen.refresh_database import __main__ as command
 from rpgen.refresh_database import build
-from rpgen.refresh_database.mappings import literal_pairs, modality_of
+from rpgen.refresh_database.mappings import literal_pairs, modality_of, read_inputs, read_types
 from rpgen.refresh_database.rules import KNOWN_FOR
 
 transformers = pytest.importorskip("transformers")
@@ -217,8 +217,22 @@ other = OrderedDict()
     [
         *[("input_ids", "text"), ("pixel_values", "image"), ("pixel_values_videos", "video")],
         *[("input_features", "audio"), ("input_features_mask", None), ("labels", None)],
+        ("spectrogram_labels", None),
         *[("past_values", "time_series"), ("decoder_input_ids", None), ("image_sizes", "image")],
     ],
 )
 def test_what_an_argument_of_forward_carries(argument: str, modality: str | None) -> None:
     assert modality_of(argument) == modality
+
+
+@pytest.mark.parametrize(
+    ("model_type", "inputs"),
+    [("sam3_tracker_video", ("video",)), ("pocket_tts", ("text", "audio"))],
+)
+def test_text_is_taken_where_an_argument_carries_it(
+    model_type: str, inputs: tuple[str, ...]
+) -> None:
+    """transformers declares it of models that are told of by clicks and boxes, too."""
+    raw = read_types()[model_type]
+    read_inputs(raw, "AutoModel")
+    assert raw.inputs == inputs
