@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from rpgen.report import levels, words
 from rpgen.report.levels import Level
+from rpgen.report.pool_keys import read_key
 from rpgen.report.timeline import Change, Span, Timeline
 from rpgen.run.measure import HOST, device_of
 
@@ -221,7 +222,8 @@ def _block(
 def _told(change: Change) -> str:
     size = "" if change.measured_mb is None else f", {words.memory(change.measured_mb)}"
     reason = f": {change.reason}" if change.reason else ""
-    what = change.kind if change.kind.startswith("worker") else f"{change.kind} {change.what}"
+    worker = change.kind.startswith("worker")
+    what = change.kind if worker else f"{change.kind} {read_key(change.what)}"
     return f"{words.seconds(change.time)}: {what}{size}{reason}"
 
 

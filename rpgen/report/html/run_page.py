@@ -9,6 +9,7 @@ from typing import Any
 from rpgen.report import backends, words
 from rpgen.report.html.chart import Chart, Lane, charts, lanes, time_ticks
 from rpgen.report.html.render import render
+from rpgen.report.pool_keys import read_key
 from rpgen.report.problems import Problem, once_a_cause, problems
 from rpgen.report.timeline import Change, Timeline
 from rpgen.run.results import BAD, FileResult, Outcome, RunResult
@@ -31,6 +32,7 @@ class FileView:
     problem_anchors: Mapping[str, str]
     bar: "MemoryBar | None"
     notes: tuple[str, ...]
+    uses: tuple["UseView", ...]
 
     @property
     def anchor(self) -> str:
@@ -74,6 +76,24 @@ class Cell:
     files: tuple[FileView, ...]
 
 
+@dataclass(frozen=True)
+class UseView:
+    """What a file got from the pool: its name, and how it got it."""
+
+    key: str
+    name: str
+    told: str
+
+
+@dataclass(frozen=True)
+class ChangeView:
+    """A row of what came and went: who it is about, and what no other column says of it."""
+
+    change: Change
+    name: str
+    why: str
+
+
 def page(result: RunResult, line: Timeline, beside: Iterable[str] = ()) -> str:
     """The whole page; `beside` are names of files in its folder that it may link to."""
     found = once_a_cause(problems(result))
@@ -108,7 +128,7 @@ def page(result: RunResult, line: Timeline, beside: Iterable[str] = ()) -> str:
             "charts": drawn,
             "lanes": strips,
             "ticks": time_ticks(line.seconds),
-            "changes": told[:SHOWN_CHANGES],
+            "changes": [_change(change) for change in told[:SHOWN_CHANGES]],
             "changes_left_out": max(0, len(told) - SHOWN_CHANGES),
             "loads": _loads(line.changes),
             "hits": sum(bool(use.get("hit")) for file in result.files for use in file.uses),
@@ -172,6 +192,7 @@ def _files(result: RunResult, problem_anchors: Mapping[str, str]) -> list[FileVi
             problem_anchors,
             _bar(file, most),
             tuple(_notes(file)),
+            tuple(map(_use, file.uses)),
         )
         for number, file in enumerate(result.files, 1)
     ]
@@ -261,6 +282,27 @@ def _cell(views: Sequence[FileView]) -> Cell:
     if len(views) == 1 and (views[0].file.backend or backends.asked_target(views[0].file)):
         text = backends.cell(views[0].file)
     return Cell(max(outcomes, key=list(Outcome).index), text, tuple(views))
+
+
+def _use(use: Mapping[str, Any]) -> UseView:
+    means = [str(use[name]) for name in ("device", "dtype", "weights") if use.get(name)]
+    named = read_key(use["key"])
+    got = f"loaded in {words.seconds(use.get('load_seconds') or 0.0)}"
+    if use.get("hit"):
+        got = "was already there"
+    if use.get("measured_mb") is not None:
+        got += f", {words.memory(use['measured_mb'])}"
+    what = ", ".join(part for part in (named.beside(*means), *means) if part)
+    return UseView(use["key"], named.name, f"{what}: {got}")
+
+
+def _change(change: Change) -> ChangeView:
+    reason = change.reason or ""
+    if change.kind not in ("loaded", "evicted"):
+        return ChangeView(change, "" if reason else change.what, reason)
+    named = read_key(change.what)
+    beside = named.beside(change.device, change.dtype, change.weights)
+    return ChangeView(change, named.name, " · ".join(part for part in (beside, reason) if part))
 
 
 def _loads(changes: Iterable[Change]) -> tuple[int, float, int]:
