@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 _WIDE = 110
 _SHOWN_AT_LENGTH = 10
 _SHOWN_LINES = 30
+_NAMED = 3
 
 
 def show_result(result: RunResult, console: "Console", verbosity: int = 0) -> None:
@@ -212,6 +213,6 @@ def _grouped(remarks: Iterable[tuple[str, str | None]]) -> Iterator[str]:
         yield f"{_some(paths)}: {remark}"
 
 
-def _some(paths: Sequence[str], shown: int = 3) -> str:
-    more = f" and {len(paths) - shown} more" if len(paths) > shown else ""
-    return ", ".join(paths[:shown]) + more
+def _some(paths: Sequence[str]) -> str:
+    left = len(paths) - _NAMED
+    return ", ".join(paths[:_NAMED]) + (f" and {left} more" if left > 0 else "")
