@@ -217,11 +217,11 @@ def _warn_of_absent_device(device: str, hw_cache: Path | None, host: str | None)
 
 
 def _warn_of_absent_backend(target: "Target", machine: "HardwareSnapshot", where: str) -> None:
-    from rpgen.hardware.types import Backend, State
+    from rpgen.hardware.types import State
 
-    if target.backend not in list(Backend):
+    if target.kind is None:
         return
-    report = machine.report(Backend(target.backend))
+    report = machine.report(target.kind)
     if report.state not in (State.AVAILABLE, State.SOFTWARE):
         remedy = f" ({report.remedy})" if report.remedy else ""
         warn(f"{target} can't be used {where}, tests are skipped: {report.reason}{remedy}")

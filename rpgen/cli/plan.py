@@ -67,14 +67,11 @@ def _planned(request: "RunRequest") -> "RunRequest":
     from dataclasses import replace
 
     from rpgen.errors import UsageError
-    from rpgen.placement.targets import parse_target
+    from rpgen.placement.targets import backend_named
 
     if len(request.devices) > 1:
         raise UsageError("--plan is for one device: name one of them")
-    target = parse_target(request.device or "")
-    if target is None or target.eager_torch:
-        return request
-    return replace(request, device="cpu")
+    return replace(request, device="cpu") if backend_named(request.device) else request
 
 
 def _table(plan: "Plan") -> "Table":

@@ -8,9 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from rpgen.families import Family
-from rpgen.hardware.types import Backend
 from rpgen.placement.matrix import GUIDE
-from rpgen.placement.targets import Target, parse_target
+from rpgen.placement.targets import Target, backend_named
 from rpgen.report import words
 from rpgen.run.results import FileResult, Outcome, RunResult
 
@@ -98,9 +97,9 @@ def _run(backend: Mapping[str, Any]) -> str | None:
 def expectation(file: FileResult) -> str | None:
     """What the guide's tables say of a backend that was asked for and not measured."""
     target = asked_target(file)
-    if target is None or target.backend not in list(Backend) or file.family not in list(Family):
+    if target is None or target.kind is None or file.family not in list(Family):
         return None
-    found = GUIDE.cell(Backend(target.backend), Family(file.family), None)
+    found = GUIDE.cell(target.kind, Family(file.family), None)
     if found is None:
         return None
     rating = found.rating.name.lower() if found.rating else "no"
@@ -109,8 +108,7 @@ def expectation(file: FileResult) -> str | None:
 
 def asked_target(file: FileResult) -> Target | None:
     """The backend that was asked for, where that isn't torch itself."""
-    target = parse_target(file.asked) if file.asked else None
-    return None if target is None or target.eager_torch else target
+    return backend_named(file.asked)
 
 
 def entry(file: FileResult) -> dict[str, Any] | None:
