@@ -16,6 +16,7 @@ from rpgen.pool.low_memory import LowMemory
 from rpgen.pool.moving import PARK_FROM_BYTES, Mover
 from rpgen.pool.on_target import resizing
 from rpgen.pool.owner import Owner, Owners
+from rpgen.pool.sizing import backends_in
 from rpgen.pool.table import Table
 
 MB = 2**20
@@ -89,8 +90,7 @@ class Custody:
         uses = self._uses.setdefault(owner.name, [])
         if all(use.key != got.entry.key for use in uses):
             uses.append(_use(got))
-            computed = getattr(got.entry.value, "rpgen_backend", None)
-            if computed is not None:
+            for computed in backends_in(got.entry.value)[:1]:
                 self._backends[got.entry.key] = computed
 
     def release(self, entry: Entry, was_in_use: bool = True) -> None:

@@ -19,7 +19,7 @@ from rpgen.placement.targets import Target
 from rpgen.pool.entry import Entry
 from rpgen.pool.keys import ModelSource, Options, source_of
 from rpgen.pool.loading import bring
-from rpgen.pool.sizing import measure, torch_modules
+from rpgen.pool.sizing import backends_in, measure, torch_modules
 from rpgen.pool.table import Watcher
 
 OPTION = "on"
@@ -126,8 +126,7 @@ def resizing(lock: threading.RLock) -> Watcher:
     """Keeps the size of an entry true: each preparation of its backend takes memory."""
 
     def watch(entry: Entry, why: str | None) -> None:
-        computed = getattr(entry.value, "rpgen_backend", None)
-        if why is not None or computed is None:
+        if why is not None:
             return
 
         def changed() -> None:
@@ -135,6 +134,7 @@ def resizing(lock: threading.RLock) -> Watcher:
                 if entry.live:
                     entry.size = measure(entry.value)
 
-        computed.changed = changed
+        for computed in backends_in(entry.value):
+            computed.changed = changed
 
     return watch
