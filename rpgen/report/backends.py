@@ -65,19 +65,17 @@ def _sentences(backend: Mapping[str, Any]) -> Iterator[str]:
     counted = ", ".join(f"{count} on {where}" for where, count in backend["nodes"].items())
     yield f"{backend['precision']}" + (f", nodes: {counted}" if counted else "")
     if (off := backend.get("difference")) is not None:
-        where = f"{backend['difference_in']}, {_counted(backend['compared'], 'size')} of inputs"
+        where = (
+            f"{backend['difference_in']}, {words.counted(backend['compared'], 'size')} of inputs"
+        )
         yield f"at most {off:.1e} of the spread from torch's result ({where})"
     count, took = backend["preparations"], words.seconds(backend["prepare_seconds"])
     yield f"prepared {'once' if count == 1 else f'{count} times'} in {took}"
     if run := _run(backend):
-        yield f"{_counted(backend['runs'], 'run')}, {run}"
+        yield f"{words.counted(backend['runs'], 'run')}, {run}"
     if backend.get("cache"):
         yield str(backend["cache"])
     yield from backend.get("notes") or ()
-
-
-def _counted(count: int, noun: str) -> str:
-    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 
 def _off(backend: Mapping[str, Any]) -> str | None:

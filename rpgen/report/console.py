@@ -34,10 +34,9 @@ def show_result(result: RunResult, console: "Console", verbosity: int = 0) -> No
     code = result.exit_code
     style = "green" if code == 0 else "yellow" if code == 3 else "bold red"
     spent = words.seconds((result.ended_at or time.time()) - result.started_at)
-    files = len(result.files)
-    noun = "file" if files == 1 else "files"
+    files = words.counted(len(result.files), "file")
     told = f"{words.counts(result)}{words.flaky(result)}"
-    console.print(f"{told} in {files} {noun}, {spent}", style=style, soft_wrap=True)
+    console.print(f"{told} in {files}, {spent}", style=style, soft_wrap=True)
 
 
 def table(result: RunResult, width: int) -> "Table":

@@ -194,10 +194,10 @@ def _growths(
 
 def _summary(device: str, highest: float | None, turns: int) -> str:
     where = "resident memory of the workers" if device == HOST else f"memory in use on {device}"
-    noun = "file" if turns == 1 else "files"
+    files = words.counted(turns, "file")
     if highest is None:
-        return f"No samples of the {where}; {turns} {noun} with models there."
-    return f"At most {words.memory(highest)} {where}; {turns} {noun} with models there."
+        return f"No samples of the {where}; {files} with models there."
+    return f"At most {words.memory(highest)} {where}; {files} with models there."
 
 
 def _across(time: float, seconds: float) -> float:

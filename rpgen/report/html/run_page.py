@@ -103,6 +103,7 @@ def page(result: RunResult, line: Timeline, beside: Iterable[str] = ()) -> str:
     }
     files = _files(result, problem_anchors)
     anchors = {view.file.path: view.anchor for view in files}
+    counts = result.counts
     devices, rows = _by_model(files)
     told = [change for change in line.changes if change.kind not in UNTOLD]
     drawn: tuple[Chart, ...] = charts(line)
@@ -113,8 +114,8 @@ def page(result: RunResult, line: Timeline, beside: Iterable[str] = ()) -> str:
             "title": f"rpgen: {words.counts(result)}",
             "result": result,
             "verdict": _verdict(result),
-            "counts": [(each, result.counts[each]) for each in Outcome if result.counts[each]],
-            "total": result.counts.total(),
+            "counts": [(each, counts[each]) for each in Outcome if counts[each]],
+            "total": counts.total(),
             "headline": list(_headline(result)),
             "started": _moment(result.started_at),
             "problems": list(_problems(found, anchors)),
@@ -142,7 +143,7 @@ def _verdict(result: RunResult) -> tuple[str, str]:
     """A class for its colour, and the sentence at the top."""
     counts = result.counts
     bad = sum(counts[outcome] for outcome in BAD)
-    total = f"{_counted(counts.total(), 'test')} in {_counted(len(result.files), 'file')}"
+    total = f"{words.counted(counts.total(), 'test')} in {words.counted(len(result.files), 'file')}"
     if result.ended_at is None:
         return "unknown", f"This run did not end; {bad} of {total} went wrong until then"
     if bad:
@@ -152,10 +153,6 @@ def _verdict(result: RunResult) -> tuple[str, str]:
     if counts[Outcome.PASSED]:
         return "passed", f"Nothing went wrong in {total}{words.flaky(result)}"
     return "skipped", f"No test passed: {words.counts(result)} in {total}"
-
-
-def _counted(count: int, noun: str) -> str:
-    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 
 def _headline(result: RunResult) -> Iterator[str]:
