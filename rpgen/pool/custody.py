@@ -131,6 +131,8 @@ class Custody:
         return freed.removed
 
     def _over_limits(self) -> list[Leaving]:
+        if not self._low_memory.on:
+            return []
         limits = self._low_memory.limits
         found = {c.key: c for c in self._table.candidates(lambda device: device)}
         leaving: list[Leaving] = []
