@@ -98,6 +98,8 @@ class Custody:
         with self._lock:
             entry.leases -= 1
             last = entry.leases == 0 and not entry.moving and entry.live
+            if last and was_in_use:
+                self._table.touched(entry, hit=False)  # it is idle from now on, not from its get
             leaving = (
                 [self._table.remove(entry, "the pool was cleared")] if last and entry.doomed else []
             )
