@@ -12,10 +12,9 @@ import re
 import statistics
 import subprocess
 import sys
-import threading
 import time
-from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -41,7 +40,7 @@ class Row:
 
     model_type: str
     family: str
-    level: str
+    reached: tuple[str, ...]
     takes_several: bool
     passed: int
     tests: int  # without those that were skipped, which say why
@@ -49,6 +48,10 @@ class Row:
     left_out: Mapping[str, str]
     reason: str
     absent: str | None
+
+    @property
+    def level(self) -> str:
+        return LEVELS[self.reached[-1]] if self.reached else "none"
 
     @property
     def ok(self) -> bool:
@@ -112,27 +115,14 @@ def generate(folder: Path, types: Sequence[str]) -> list[Path]:
 def run_all(files: Sequence[Path], folder: Path, processes: int) -> None:
     """Each batch's report lands in the folder as batch-N.json."""
     batches = [files[start : start + BATCH] for start in range(0, len(files), BATCH)]
-    left = deque(enumerate(batches))
-    lock = threading.Lock()
-
-    def work() -> None:
-        while True:
-            with lock:
-                if not left:
-                    return
-                number, batch = left.popleft()
-            report = folder / f"batch-{number:03d}.json"
-            if not report.exists():
-                _run(batch, report)
-
-    workers = [threading.Thread(target=work) for _ in range(processes)]
-    for worker in workers:
-        worker.start()
-    for worker in workers:
-        worker.join()
+    reports = [folder / f"batch-{number:03d}.json" for number in range(len(batches))]
+    with ThreadPoolExecutor(processes) as waiting:  # for processes
+        list(waiting.map(_run, batches, reports))
 
 
 def _run(batch: Iterable[Path], report: Path) -> None:
+    if report.exists():
+        return
     unfinished = report.with_suffix(".unfinished")
     command = [*RPGEN, "run", *map(str, batch), "--timeout", str(TIMEOUT), "-q"]
     subprocess.run([*command, "--json", str(unfinished)], capture_output=True, check=False)
@@ -164,11 +154,11 @@ def _row(architecture: Architecture, file: Mapping[str, Any]) -> Row:
     said = next((each for each in told if each), "")
     problem = architecture.tiny.get("problem") or ""
     absent = _PACKAGE.search(f"{said} {problem}")
-    reached = [LEVELS[level] for level in LEVELS if level in architecture.tiny.get("levels", ())]
+    reached = tuple(level for level in LEVELS if level in architecture.tiny.get("levels", ()))
     return Row(
         architecture.model_type,
         str(architecture.family or "other"),
-        reached[-1] if reached else "none",
+        reached,
         "text" in architecture.inputs and len(architecture.inputs) > 1,
         len(tests) - len(failed),
         len(tests),
@@ -188,9 +178,8 @@ def _line(text: str) -> str:
 def summary(rows: Sequence[Row]) -> str:
     """The figures that are asked for, in a few lines."""
     counted = [row for row in rows if row.absent is None]
-    known = load()
     joint = [row for row in counted if row.takes_several]
-    together = [r for r in joint if r.ok and "joint" in _levels(known.architecture(r.model_type))]
+    together = [row for row in joint if row.ok and "joint" in row.reached]
     passed = [row for row in counted if row.ok]
     absent = sorted({row.absent for row in rows if row.absent})
     times = sorted(row.seconds for row in rows if row.tests)
@@ -204,10 +193,6 @@ def summary(rows: Sequence[Row]) -> str:
         f"- The median file takes {statistics.median(times) if times else 0:.2f} s after imports.",
     ]
     return "\n".join(lines)
-
-
-def _levels(architecture: Architecture | None) -> Sequence[str]:
-    return architecture.tiny.get("levels", ()) if architecture else ()
 
 
 def _percent(part: Sequence[Any], whole: Sequence[Any]) -> str:

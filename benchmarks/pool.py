@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.timing import machine, ratio
+from rpgen.run.measure import resident_mb
 
 ROUNDS = 25
 CALLS = 20_000
@@ -193,5 +194,4 @@ def _monitor() -> str:
 
 
 def _resident_mb() -> float:
-    pages = int(Path("/proc/self/statm").read_text("ascii").split()[1])
-    return pages * os.sysconf("SC_PAGESIZE") / 2**20
+    return resident_mb(os.getpid()) or 0.0

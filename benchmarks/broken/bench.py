@@ -176,7 +176,7 @@ def guide_sees(subject: Subject, file: File) -> bool:
     for own in ("SENTENCES", "PROMPTS", "SOURCES", "TARGETS", "TEXTS"):
         setattr(test, own.lower(), subject.namespace.get(own))
     try:
-        inputs = _first_rows(made.example(), file.name)
+        inputs = _first_rows(made.example())
         with torch.no_grad(), warnings.catch_warnings(action="ignore"):
             outputs = subject.model(**inputs)
         return outputs is None or main_output(outputs).shape[0] != 1
@@ -184,7 +184,7 @@ def guide_sees(subject: Subject, file: File) -> bool:
         return True
 
 
-def _first_rows(inputs: Any, model: str) -> dict[str, Any]:
+def _first_rows(inputs: Any) -> dict[str, Any]:
     return {name: value[:1] for name, value in inputs.items()}
 
 

@@ -64,27 +64,27 @@ def images_not_rescaled(subject: Subject) -> None:
 
 
 def channels_reversed(subject: Subject) -> None:
-    _change_media(subject, subject.image_processor, lambda x: x.flip(-3))
+    _change_media(subject.image_processor, lambda x: x.flip(-3))
 
 
 def images_upside_down(subject: Subject) -> None:
-    _change_media(subject, subject.image_processor, lambda x: x.flip(-2))
+    _change_media(subject.image_processor, lambda x: x.flip(-2))
 
 
 def first_image_for_all(subject: Subject) -> None:
-    _change_media(subject, subject.image_processor, lambda x: x[:1].expand_as(x))
+    _change_media(subject.image_processor, lambda x: x[:1].expand_as(x))
 
 
 def images_too_small(subject: Subject) -> None:
-    _change_media(subject, subject.image_processor, lambda x: x[..., ::2, ::2])
+    _change_media(subject.image_processor, lambda x: x[..., ::2, ::2])
 
 
 def sounds_a_thousand_times_louder(subject: Subject) -> None:
-    _change_media(subject, subject.feature_extractor, lambda x: x * 1000)
+    _change_media(subject.feature_extractor, lambda x: x * 1000)
 
 
 def sounds_backwards(subject: Subject) -> None:
-    _change_media(subject, subject.feature_extractor, lambda x: x.flip(-1))
+    _change_media(subject.feature_extractor, lambda x: x.flip(-1))
 
 
 def sounds_not_normalised(subject: Subject) -> None:
@@ -111,7 +111,7 @@ def _change_tokens(subject: Subject, change: Callable[[Any], Any], only: str | N
     change_call(subject.tokenizer, broken)
 
 
-def _change_media(subject: Subject, part: Any, change: Callable[[Any], Any]) -> None:
+def _change_media(part: Any, change: Callable[[Any], Any]) -> None:
     def broken(batch: Any) -> Any:
         for name in _MEDIA:
             if name in batch:

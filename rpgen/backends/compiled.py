@@ -9,6 +9,7 @@ import time
 import types
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 from rpgen.backends.base import BackendError, Description, Prepared, first_line
@@ -61,10 +62,8 @@ def prepare_compiled(
     function = torch.compile(
         _with_its_own_code(call), backend=counting, fullgraph=True, dynamic=False
     )
-    made = _Compiled(call, function, counting, watched)
-    made.place = device
-    made.warm(inputs)
-    made.tell(device, time.perf_counter() - began)
+    made = _Compiled(call, function, counting, watched, device)
+    made.warm(inputs, began)
     return made
 
 
@@ -97,30 +96,26 @@ class Watch:
 
 
 class _Compiled(PreparedModel):
-    place = "cpu"
-
-    def __init__(self, call: Any, function: Any, counting: Counting, watch: Watch) -> None:
-        super().__init__(Description(watch.computed_by, "", "f32"))
+    def __init__(
+        self, call: Any, function: Any, counting: Counting, watch: Watch, device: str
+    ) -> None:
+        super().__init__(Description(watch.computed_by, device, "f32"))
         self._call: Any = call
         self._function: Any = function
-        self._counting, self._watch = counting, watch
+        self._counting, self._watch, self._device = counting, watch, device
 
-    def warm(self, inputs: Mapping[str, Any]) -> None:
+    def warm(self, inputs: Mapping[str, Any], began: float) -> None:
         """The first run compiles; it is no run of the caller's."""
         self._compute(inputs)
-
-    def tell(self, device: str, seconds: float) -> None:
-        self._described = Description(
-            computed_by=self._watch.computed_by,
-            device=device,
-            precision="f32",
+        self._described = replace(
+            self._described,
             nodes=self._watch.nodes(self._counting.nodes),
-            prepare_seconds=round(seconds, 3),
+            prepare_seconds=round(time.perf_counter() - began, 3),
         )
 
     def _compute(self, inputs: Mapping[str, Any]) -> Mapping[str, Any]:
         before = self._counting.executed
-        given = [inputs[name].to(self.place) for name in self._call.input_names]
+        given = [inputs[name].to(self._device) for name in self._call.input_names]
         try:
             with recording(), self._watch.watching():
                 found = self._function(*given)

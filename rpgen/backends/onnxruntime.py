@@ -57,7 +57,7 @@ class OnnxRuntimeBackend:
         session = _session(str(exported.path), provider)
         loaded = time.perf_counter() - began
         nodes = _nodes(session)
-        _must_compute(session, provider, nodes)
+        _must_compute(provider, nodes)
         made = "read from the cache" if exported.from_cache else "made"
         described = Description(
             computed_by=f"ONNX Runtime {_version()}, {provider}",
@@ -163,7 +163,7 @@ def _nodes(session: Any) -> dict[str, int]:
     return dict(counted)
 
 
-def _must_compute(session: Any, provider: str, nodes: Mapping[str, int]) -> None:
+def _must_compute(provider: str, nodes: Mapping[str, int]) -> None:
     """A provider that got no node of the graph has left all of it to the CPU."""
     if nodes and not nodes.get(provider.removesuffix("ExecutionProvider")):
         others = ", ".join(f"{count} nodes on {name}" for name, count in nodes.items())

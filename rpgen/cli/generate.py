@@ -2,37 +2,21 @@
 
 import logging
 from collections.abc import Sequence
-from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from rpgen.cli.choices import Dtype, Weights
 from rpgen.cli.console import warn
 from rpgen.families import Family
 
 if TYPE_CHECKING:
     from rpgen.generate.generate import Generator, Outcome
     from rpgen.generate.plan import Wishes
-    from rpgen.hardware.types import HardwareSnapshot
+    from rpgen.hardware.types import BackendReport, HardwareSnapshot
+    from rpgen.placement.preferences import Preferences
     from rpgen.placement.targets import Target
-
-
-class Weights(StrEnum):
-    """Where a test gets its weights from."""
-
-    AUTO = "auto"
-    PRETRAINED = "pretrained"
-    RANDOM = "random"
-    TINY = "tiny"
-
-
-class Dtype(StrEnum):
-    """The precision a test runs in."""
-
-    FP32 = "fp32"
-    FP16 = "fp16"
-    BF16 = "bf16"
 
 
 def generate(
@@ -145,8 +129,9 @@ def generate(
     models = collect_models(model or [], models_file) if model or models_file or not named else []
     if clear_cache:
         _forget_host(hw_cache)
+    asked = _asked(device)
     wishes = Wishes(
-        device=_device(device),
+        device=str(asked.target or asked.device or "auto"),
         dtype=str(dtype) if dtype else None,
         weights=str(weights),
         family=family,
@@ -155,7 +140,7 @@ def generate(
         trust_remote_code=trust_remote_code,
         cleanup_minutes=timeout,
     )
-    _warn_of_absent_device(wishes.device, hw_cache, host)
+    _warn_of_absent_device(asked, hw_cache, host)
     settings = Settings(output_dir, force=force, dry_run=check or dry_run)
     generator = Generator(Renderer(template_dir), load(model_db), settings)
     types = list(dict.fromkeys([*types, *(generator.architectures() if all_architectures else ())]))
@@ -180,51 +165,45 @@ def _generate_all(
     ]
 
 
-def _device(text: str) -> str:
-    """A device as placement spells it. Raises UsageError for one it doesn't know."""
+def _asked(device: str) -> "Preferences":
+    """What a device's name means. Raises UsageError for one that placement doesn't know."""
     from rpgen.placement.preferences import parse
     from rpgen.placement.targets import parse_target
 
-    wanted = text.strip()
-    target = parse_target(wanted) or parse_target(wanted.lower())
-    if target is not None:
-        return str(target)
-    device = parse({"device": wanted.lower()}).device
-    return "auto" if device is None else str(device)
+    name = device.strip()
+    return parse({"device": name if parse_target(name) else name.lower()})
 
 
-def _warn_of_absent_device(device: str, hw_cache: Path | None, host: str | None) -> None:
+def _warn_of_absent_device(asked: "Preferences", hw_cache: Path | None, host: str | None) -> None:
     """A file for a device that this machine lacks is fine; running it here will fall back."""
-    if host is None and device in ("auto", "cpu"):
+    wanted, where = asked.device, f"on {host}" if host else "here"
+    if wanted is None or (host is None and asked.target is None and str(wanted) == "cpu"):
         return
     from rpgen.hardware.cache import snapshot
-    from rpgen.placement.preferences import parse
 
-    asked = parse({"device": device})
-    wanted, where = asked.device, f"on {host}" if host else "here"
-    if wanted is None:
-        return
     machine = snapshot(hw_cache, host=host, warn=warn)
     if asked.target is not None:
         _warn_of_absent_backend(asked.target, machine, where)
         return
     report = machine.report(wanted.backend)
     if not report.available:
-        remedy = f" ({report.remedy})" if report.remedy else ""
-        warn(f"{device} can't be used {where}, tests fall back: {report.reason}{remedy}")
+        warn(f"{wanted} can't be used {where}, tests fall back: {_why(report)}")
     elif wanted.index is not None and wanted.index >= len(report.devices):
-        warn(f"there is no {device} {where}, tests fall back: {len(report.devices)} device(s)")
+        warn(f"there is no {wanted} {where}, tests fall back: {len(report.devices)} device(s)")
 
 
 def _warn_of_absent_backend(target: "Target", machine: "HardwareSnapshot", where: str) -> None:
-    from rpgen.hardware.types import Backend, State
+    from rpgen.hardware.types import State
 
-    if target.backend not in list(Backend):
+    if target.kind is None:
         return
-    report = machine.report(Backend(target.backend))
+    report = machine.report(target.kind)
     if report.state not in (State.AVAILABLE, State.SOFTWARE):
-        remedy = f" ({report.remedy})" if report.remedy else ""
-        warn(f"{target} can't be used {where}, tests are skipped: {report.reason}{remedy}")
+        warn(f"{target} can't be used {where}, tests are skipped: {_why(report)}")
+
+
+def _why(report: "BackendReport") -> str:
+    return report.reason + (f" ({report.remedy})" if report.remedy else "")
 
 
 def _forget_host(hw_cache: Path | None) -> None:

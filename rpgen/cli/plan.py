@@ -67,14 +67,11 @@ def _planned(request: "RunRequest") -> "RunRequest":
     from dataclasses import replace
 
     from rpgen.errors import UsageError
-    from rpgen.placement.targets import parse_target
+    from rpgen.placement.targets import backend_named
 
     if len(request.devices) > 1:
         raise UsageError("--plan is for one device: name one of them")
-    target = parse_target(request.device or "")
-    if target is None or target.eager_torch:
-        return request
-    return replace(request, device="cpu")
+    return replace(request, device="cpu") if backend_named(request.device) else request
 
 
 def _table(plan: "Plan") -> "Table":
@@ -117,6 +114,8 @@ def _mb(value: float | None) -> str:
 
 
 def _remarks(plan: "Plan") -> Iterator[str]:
+    from rpgen.report.words import counted
+
     for step in plan.steps:
         if step.problem or step.degraded:
             yield f"{step.path}: {step.problem or step.degraded}"
@@ -125,13 +124,12 @@ def _remarks(plan: "Plan") -> Iterator[str]:
         + (f" of {plan.budget_mb[device]:.0f} MB" if device in plan.budget_mb else "")
         for device, mb in plan.peak_mb.items()
     )
-    count = len(plan.steps)
     if plan.workers > 1:
         yield (
             f"{plan.workers} workers: who takes which file depends on how long the files take; "
             "this is for as long as they took last time, and the same for those that are new"
         )
     yield (
-        f"{count} file{'s' * (count != 1)}, {plan.loads} loads, {plan.evictions} evictions; "
+        f"{counted(len(plan.steps), 'file')}, {plan.loads} loads, {plan.evictions} evictions; "
         f"predicted peak of the models: {peaks or 'none'}"
     )

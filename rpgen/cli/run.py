@@ -1,31 +1,15 @@
 """`rpgen run`."""
 
-from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from rpgen.cli.choices import Engine, Level, Weights
+
 if TYPE_CHECKING:
+    from rpgen.cli.reports import Outputs
     from rpgen.run.request import RunRequest
-
-
-class RunEngine(StrEnum):
-    LOCAL = "local"
-    RAY = "ray"
-
-
-class RunLevel(StrEnum):
-    MINIMAL = "minimal"
-    NORMAL = "normal"
-    THOROUGH = "thorough"
-
-
-class RunWeights(StrEnum):
-    AUTO = "auto"
-    PRETRAINED = "pretrained"
-    RANDOM = "random"
-    TINY = "tiny"
 
 
 def run(
@@ -49,10 +33,10 @@ def run(
         typer.Option("--require-device", help="A device that can't be had fails, not skips."),
     ] = False,
     weights: Annotated[
-        RunWeights | None, typer.Option(help="Weights for every model, whatever the file says.")
+        Weights | None, typer.Option(help="Weights for every model, whatever the file says.")
     ] = None,
     level: Annotated[
-        RunLevel | None,
+        Level | None,
         typer.Option(help="How thorough the checks are; without it as far as memory goes."),
     ] = None,
     update_baselines: Annotated[
@@ -90,8 +74,8 @@ def run(
         ),
     ] = None,
     engine: Annotated[
-        RunEngine, typer.Option(help="Where the workers are: on this machine, or on Ray's.")
-    ] = RunEngine.LOCAL,
+        Engine, typer.Option(help="Where the workers are: on this machine, or on Ray's.")
+    ] = Engine.LOCAL,
     address: Annotated[
         str | None, typer.Option(help="With --engine ray: the cluster's address.")
     ] = None,
@@ -161,14 +145,10 @@ def run(
     ran or everything was skipped, 6 a report can't be written, 9 the worker can't be started,
     130 interrupted.
     """
-    from rpgen.cli.console import stderr, stdout, warn
-    from rpgen.cli.execute import Watching, resume, run_anew
+    from rpgen.cli.console import stderr
     from rpgen.cli.plan import show_plan
-    from rpgen.cli.reports import Outputs, write_reports
-    from rpgen.errors import UsageError
-    from rpgen.report.progress import Progress
+    from rpgen.cli.reports import Outputs
     from rpgen.run.division import parse_workers
-    from rpgen.run.interrupts import Interrupts
     from rpgen.run.order import parse_ordering, parse_shard
     from rpgen.run.request import RunRequest
 
@@ -196,32 +176,18 @@ def run(
         level=level.value if level else None,
         update_baselines=update_baselines,
     )
-    _check_paths(request, go_on)
-    if address and engine is not RunEngine.RAY:
-        raise UsageError("--address is that of a Ray cluster: add --engine ray")
-    if host and not plan:
-        raise UsageError("--host names the machine of a plan: add --plan")
+    _check_together(request, go_on=go_on, plan=plan, host=host)
     outputs = Outputs(json_report, junit_xml, html, markdown)
     outputs.check()
     if request.order != order:
         stderr().print(f"order {request.order}", markup=False)  # so that it can be had again
-    if plan and request.engine != "local":
-        raise UsageError("--plan is for one machine: what a cluster has, only the run finds out")
     if plan:
         return show_plan(request, host, hw_cache, json_report)
-    verbosity = -1 if quiet else 1 if verbose else 0
-    progress = Progress(stderr if json_report == "-" else stdout, verbosity)
-    with Interrupts() as interrupts:
-        watching = Watching(progress, interrupts, warn)
-        try:
-            result, folder = resume(watching) if go_on else run_anew(request, watching)
-        finally:
-            progress.stop()
-        return write_reports(result, folder, outputs, verbosity)
+    return _carry_out(request, go_on, outputs, -1 if quiet else 1 if verbose else 0)
 
 
-def _check_paths(request: "RunRequest", go_on: bool) -> None:
-    """Files, or a run to go on with; that one has options of its own."""
+def _check_together(request: "RunRequest", *, go_on: bool, plan: bool, host: str | None) -> None:
+    """UsageError for options that mean nothing without, or beside, another one."""
     from rpgen.errors import UsageError
     from rpgen.run.request import RunRequest
 
@@ -232,6 +198,30 @@ def _check_paths(request: "RunRequest", go_on: bool) -> None:
         )
     if not go_on and not request.paths:
         raise UsageError("name test files or folders to run, or --resume the latest run")
+    if request.address and request.engine != Engine.RAY:
+        raise UsageError("--address is that of a Ray cluster: add --engine ray")
+    if host and not plan:
+        raise UsageError("--host names the machine of a plan: add --plan")
+    if plan and request.engine != Engine.LOCAL:
+        raise UsageError("--plan is for one machine: what a cluster has, only the run finds out")
+
+
+def _carry_out(request: "RunRequest", go_on: bool, outputs: "Outputs", verbosity: int) -> int:
+    """Run it or go on with the latest run, show what happens, write the reports."""
+    from rpgen.cli.console import stderr, stdout, warn
+    from rpgen.cli.execute import Watching, resume, run_anew
+    from rpgen.cli.reports import write_reports
+    from rpgen.report.progress import Progress
+    from rpgen.run.interrupts import Interrupts
+
+    progress = Progress(stderr if outputs.json == "-" else stdout, verbosity)
+    with Interrupts() as interrupts:
+        watching = Watching(progress, interrupts, warn)
+        try:
+            result, folder = resume(watching) if go_on else run_anew(request, watching)
+        finally:
+            progress.stop()
+        return write_reports(result, folder, outputs, verbosity)
 
 
 def _size(text: str | None) -> float | None:

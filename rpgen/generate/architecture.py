@@ -4,14 +4,13 @@ What the file holds follows from what the database remembers of the type: the he
 arguments of a call, the levels that were reached, and the checks that don't apply to it.
 """
 
-import shlex
 from collections.abc import Mapping
 from typing import Any
 
 from rpgen.errors import UsageError
-from rpgen.families import Classification
+from rpgen.generate.chosen import PRECISIONS
 from rpgen.generate.outputs import Output
-from rpgen.generate.plan import TestPlan, Wishes, class_name, preferences_of
+from rpgen.generate.plan import TestPlan, Wishes, class_name, command, preferences_of
 from rpgen.model_database import Architecture
 from rpgen.models.recipe import applies
 
@@ -27,12 +26,8 @@ LEVELS = {
 CHECKS = ("saving", "layers", "attention", "gradients", "rows", "look_ahead", "cache")
 """What a file holds beside the levels, unless the type leaves it out."""
 
-PRECISIONS = ("bf16", "fp16")
 
-
-def plan_architecture(
-    architecture: Architecture, file_name: str, answer: Classification, wishes: Wishes
-) -> TestPlan:
+def plan_architecture(architecture: Architecture, file_name: str, wishes: Wishes) -> TestPlan:
     """The plan for a type. Raises UsageError for weights that a type alone doesn't have."""
     if wishes.weights not in ("tiny", "auto"):
         raise UsageError(
@@ -45,13 +40,13 @@ def plan_architecture(
     reached = [level for level in LEVELS if level in known.get("levels", ("forward",))]
     levels = tuple(LEVELS[level] for level in reached)
     inputs: Mapping[str, Any] = known.get("inputs", {})
-    fitting = {each for each in CHECKS if applies(each, auto_class, inputs)}
-    checks = {each for each in fitting if each not in left_out}
+    held = {*reached, *(each for each in CHECKS if applies(each, auto_class, inputs))}
+    said = Wishes(wishes.device, wishes.dtype, "tiny", cleanup_minutes=wishes.cleanup_minutes)
     return TestPlan(
         file_name=file_name,
         class_name=class_name(file_name),
         title=f"Tests of the architecture {architecture.model_type}.",
-        command=_command(architecture.model_type, wishes),
+        command=command("--architecture", architecture.model_type, said),
         model=architecture.model_type,
         family=str(architecture.family or "general"),
         subfamily=str(architecture.subfamily) if architecture.subfamily else None,
@@ -66,21 +61,9 @@ def plan_architecture(
         preferences=preferences_of(architecture.family, architecture.model_type, wishes),
         cleanup_minutes=wishes.cleanup_minutes,
         inputs=architecture.inputs or ("text",),
-        checks=frozenset(checks | {level for level in reached if level not in left_out}),
+        checks=frozenset(held - left_out),
         precisions=tuple(each for each in PRECISIONS if each not in left_out),
         draws="draws" in left_out,
         levels=levels,
         arguments=tuple(inputs),
     )
-
-
-def _command(model_type: str, wishes: Wishes) -> str:
-    words = ["rpgen", "generate", "--architecture", model_type, "--weights", "tiny"]
-    standard = Wishes()
-    if wishes.device != standard.device:
-        words += ["--device", wishes.device]
-    if wishes.dtype is not None:
-        words += ["--dtype", wishes.dtype]
-    if wishes.cleanup_minutes != standard.cleanup_minutes:
-        words += ["--timeout", f"{wishes.cleanup_minutes:g}"]
-    return shlex.join(words)

@@ -8,7 +8,7 @@ from collections.abc import Collection
 
 from rpgen.families import Subfamily
 
-_BOTH = ("bf16", "fp16")
+PRECISIONS = ("bf16", "fp16")
 
 _STAGED = frozenset({"efficientnet", "timm_wrapper", "timm_backbone", "mobilenet_v1"})
 """Their hidden states are one per block, or none."""
@@ -51,4 +51,4 @@ def half_precisions(
     """The half types that a model of this architecture should stand."""
     if not known or subfamily == Subfamily.TEXT_TO_SPEECH:
         return ()
-    return tuple(each for each in _BOTH if each not in never)
+    return tuple(each for each in PRECISIONS if each not in never)

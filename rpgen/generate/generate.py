@@ -1,5 +1,6 @@
 """From what somebody wrote for a model to a file in its place, one model at a time."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -74,17 +75,11 @@ class Generator:
 
     def try_generate(self, text: str, wishes: Wishes) -> Outcome:
         """As `generate`, with the error as a value: one bad name in a list costs one file."""
-        try:
-            return self.generate(text, wishes)
-        except RpgenError as error:
-            return Outcome(text, reason=str(error), exit_code=error.exit_code)
+        return _tried(self.generate, text, wishes)
 
     def try_generate_architecture(self, model_type: str, wishes: Wishes) -> Outcome:
         """As `generate_architecture`, with the error as a value."""
-        try:
-            return self.generate_architecture(model_type, wishes)
-        except RpgenError as error:
-            return Outcome(model_type, reason=str(error), exit_code=error.exit_code)
+        return _tried(self.generate_architecture, model_type, wishes)
 
     def architectures(self) -> list[str]:
         """Every type that transformers has a model for (its AutoModel knows it)."""
@@ -101,7 +96,7 @@ class Generator:
             )
         answer = classify(ModelFacts(model_type, config={"model_type": model_type}), self._database)
         name = test_file_name(parse_reference(model_type))
-        return plan_architecture(known, name, answer, wishes), answer
+        return plan_architecture(known, name, wishes), answer
 
     def plan(self, text: str, wishes: Wishes) -> tuple[TestPlan, Classification]:
         """What the file would say, and the classification behind it."""
@@ -124,6 +119,13 @@ class Generator:
         )
         plan = plan_test(reference.name, test_file_name(reference), answer, wishes, known)
         return plan, answer
+
+
+def _tried(make: Callable[[str, Wishes], Outcome], name: str, wishes: Wishes) -> Outcome:
+    try:
+        return make(name, wishes)
+    except RpgenError as error:
+        return Outcome(name, reason=str(error), exit_code=error.exit_code)
 
 
 def _must_be_usable(name: str, files: LocalFiles, wishes: Wishes) -> None:

@@ -117,7 +117,7 @@ def plan_test(
         file_name=file_name,
         class_name=class_name(file_name),
         title=f"Tests of {known.label or model}{_description(family, subfamily)}.",
-        command=command(model, wishes),
+        command=command("--model", model, wishes),
         model=model,
         family=str(family or "general"),
         subfamily=str(subfamily) if subfamily else None,
@@ -149,11 +149,11 @@ def class_name(file_name: str) -> str:
     return "Test" + "".join(part[:1].upper() + part[1:] for part in re.split(r"[^0-9a-z]+", stem))
 
 
-def command(model: str, wishes: Wishes) -> str:
-    """The command line that makes the same file again."""
+def command(option: str, name: str, wishes: Wishes) -> str:
+    """The command line that makes the same file again. `option` is what a `name` stands after."""
     standard = Wishes()
-    words = ["rpgen", "generate", "--model", model]
-    for option, value, usual in (
+    words = ["rpgen", "generate", option, name]
+    for wish, value, usual in (
         ("--device", wishes.device, standard.device),
         ("--dtype", wishes.dtype, standard.dtype),
         ("--weights", wishes.weights, standard.weights),
@@ -162,7 +162,7 @@ def command(model: str, wishes: Wishes) -> str:
         ("--timeout", wishes.cleanup_minutes, standard.cleanup_minutes),
     ):
         if value != usual:
-            words += [option, f"{value:g}" if isinstance(value, float) else str(value)]
+            words += [wish, f"{value:g}" if isinstance(value, float) else str(value)]
     if not wishes.use_model_family:
         words.append("--no-use-model-family")
     if wishes.trust_remote_code:

@@ -51,7 +51,7 @@ class Browser:
             absent.append(wrong if self.asked_for else "no Chromium, Chrome or Edge found")
             remedies.append("install one, or name one with RPGEN_BROWSER")
         files = {f"Chromium {CHROMIUM.version}": self.name} if self.pinned else {}
-        files[f"{RUNTIME.name} {RUNTIME.version}"] = self.runtime
+        files[str(RUNTIME)] = self.runtime
         if unfetched := [name for name, found in files.items() if found is None]:
             verb = "isn't" if len(unfetched) == 1 else "aren't"
             absent.append(f"{' and '.join(unfetched)} {verb} installed")
@@ -86,7 +86,7 @@ def browser_name(here: Surroundings) -> str | None:
 def browser_stamp(here: Surroundings) -> str | None:
     """What changes when a browser or what it needs comes or goes; None where nothing is here."""
     found = find(here)
-    present = (found.name, found.runtime and f"{RUNTIME.name} {found.runtime}")
+    present = (found.name, found.runtime and str(RUNTIME))
     return ", ".join(each for each in present if each) or None
 
 

@@ -10,7 +10,7 @@ from rpgen.families import Family
 from rpgen.hardware.types import TORCH_BACKENDS, Backend, Device, HardwareSnapshot, State
 from rpgen.placement.estimate import Needs
 from rpgen.placement.matrix import Matrix
-from rpgen.placement.precision import choose_dtype
+from rpgen.placement.precision import choose_dtype, loaded_in
 from rpgen.placement.preferences import Preferences, Request
 
 
@@ -108,9 +108,9 @@ def needed_mb(case: Case, device: Device) -> float | None:
 
 
 def loaded_as(case: Case, device: Device) -> str | None:
-    """The dtype that the weights will take there: on the CPU fp32, unless asked otherwise."""
+    """The dtype that the weights will take there."""
     dtype = choose_dtype(case.preferences, device, case.needs.quantisers)[0]
-    return dtype or ("fp32" if device.backend is Backend.CPU else None)
+    return loaded_in(dtype, device.backend)
 
 
 def why_not_here(snapshot: HardwareSnapshot, request: Request) -> str:

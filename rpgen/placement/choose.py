@@ -21,7 +21,7 @@ from rpgen.placement.candidates import (
 )
 from rpgen.placement.estimate import Needs
 from rpgen.placement.matrix import GUIDE, Matrix
-from rpgen.placement.precision import choose_dtype, why_not_quantised
+from rpgen.placement.precision import choose_dtype, loaded_in, why_not_quantised
 from rpgen.placement.preferences import QUANTISED, Preferences, Request
 from rpgen.placement.split import Split, split_over
 
@@ -62,6 +62,11 @@ class Placement:
     considered: tuple[Considered, ...] = ()
     short_of_memory: bool = False
     split: Split | None = None
+
+    @property
+    def loaded_as(self) -> str | None:
+        """The dtype that the weights take there."""
+        return loaded_in(self.dtype, self.backend)
 
 
 def place(

@@ -117,7 +117,7 @@ def working_mb(family: Family | None, weights_mb: float, backend: Backend) -> fl
     return max(least, share * weights_mb)
 
 
-def cache_mb(shape: CacheShape, tokens: int, dtype: str | None, batch: int = 1) -> float:
+def cache_mb(shape: CacheShape, tokens: int, dtype: str | None) -> float:
     """Keys and values of every layer for every token."""
-    values = 2 * shape.layers * shape.kv_heads * shape.head_size * tokens * batch
+    values = 2 * shape.layers * shape.kv_heads * shape.head_size * tokens
     return values * BYTES_OF.get(dtype or "fp32", 4) / MB

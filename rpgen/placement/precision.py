@@ -67,6 +67,12 @@ def why_not_quantised(
     return None
 
 
+def loaded_in(dtype: str | None, backend: Backend) -> str | None:
+    """What weights come to that are asked for in `dtype`. On the CPU half precision is only for
+    those who ask: fp32 is what it computes well in."""
+    return dtype or ("fp32" if backend is Backend.CPU else None)
+
+
 def choose_dtype(
     preferences: Preferences, device: Device, names: tuple[str, ...] | None = ()
 ) -> tuple[str | None, tuple[str, ...]]:

@@ -15,9 +15,12 @@ from typing import Any
 from rpgen.errors import UsageError
 from rpgen.families import Family, Subfamily
 from rpgen.hardware.types import Backend
-from rpgen.placement.targets import Target, parse_target
+from rpgen.placement.targets import Target, backend_named
 
 ENVIRONMENT = "TEST_HARDWARE_PREFERENCES"
+REQUIRE = "RPGEN_REQUIRE_DEVICE"
+"""In the environment: what would be skipped because a device is missing fails instead."""
+
 QUANTISED = ("int8", "int4")
 PRECISIONS = ("fp32", "fp16", "bf16", *QUANTISED)
 _SPELLINGS = {
@@ -122,7 +125,7 @@ def _literal(text: str) -> Any:
         return ast.literal_eval(text.strip())
     except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError) as error:
         raise UsageError(
-            f"{ENVIRONMENT} is neither JSON nor a Python literal, so it is left out: {text!r:.60}"
+            f"{ENVIRONMENT} is neither JSON nor a Python literal, unset it or mend it: {text!r:.60}"
         ) from error
 
 
@@ -149,8 +152,7 @@ def parse_device(text: Any, key: str = "device") -> Request | None:
 
 def _device(key: str, value: Any) -> Request | Target | None:
     """A device of torch, or a backend of its own."""
-    target = parse_target(str(value))
-    return parse_device(value, key) if target is None or target.eager_torch else target
+    return backend_named(str(value)) or parse_device(value, key)
 
 
 def _device_list(key: str, value: Any) -> tuple[Request, ...]:

@@ -11,6 +11,8 @@ qualcomm                    ONNX Runtime with Qualcomm's provider
 import re
 from dataclasses import dataclass
 
+from rpgen.hardware.types import Backend
+
 TORCH = ("cpu", "cuda", "rocm", "mps", "xpu")
 RUNTIMES = ("openvino", "onnxruntime", "webgpu", "webnn", "wasm")
 COMPILE = "+compile"
@@ -37,6 +39,11 @@ class Target:
         return named + COMPILE * self.compiled
 
     @property
+    def kind(self) -> Backend | None:
+        """What detection calls it; None for what it doesn't tell apart (wasm)."""
+        return Backend(self.backend) if self.backend in list(Backend) else None
+
+    @property
     def eager_torch(self) -> bool:
         """Whether torch itself computes there, step by step: nothing is to be prepared."""
         return self.backend in TORCH and not self.compiled
@@ -55,6 +62,12 @@ def split_names(text: str) -> tuple[str, ...]:
         else:
             names.append(piece.strip())
     return tuple(dict.fromkeys(names))
+
+
+def backend_named(text: str | None) -> Target | None:
+    """The backend that is to compute in torch's place; None where torch itself does."""
+    target = parse_target(text or "")
+    return None if target is None or target.eager_torch else target
 
 
 def parse_target(text: str) -> Target | None:

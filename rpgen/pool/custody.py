@@ -16,6 +16,7 @@ from rpgen.pool.low_memory import LowMemory
 from rpgen.pool.moving import PARK_FROM_BYTES, Mover
 from rpgen.pool.on_target import resizing
 from rpgen.pool.owner import Owner, Owners
+from rpgen.pool.sizing import backends_in
 from rpgen.pool.table import Table
 
 MB = 2**20
@@ -89,8 +90,7 @@ class Custody:
         uses = self._uses.setdefault(owner.name, [])
         if all(use.key != got.entry.key for use in uses):
             uses.append(_use(got))
-            computed = getattr(got.entry.value, "rpgen_backend", None)
-            if computed is not None:
+            for computed in backends_in(got.entry.value)[:1]:
                 self._backends[got.entry.key] = computed
 
     def release(self, entry: Entry, was_in_use: bool = True) -> None:
@@ -98,6 +98,8 @@ class Custody:
         with self._lock:
             entry.leases -= 1
             last = entry.leases == 0 and not entry.moving and entry.live
+            if last and was_in_use:
+                self._table.touched(entry, hit=False)  # it is idle from now on, not from its get
             leaving = (
                 [self._table.remove(entry, "the pool was cleared")] if last and entry.doomed else []
             )
@@ -131,6 +133,8 @@ class Custody:
         return freed.removed
 
     def _over_limits(self) -> list[Leaving]:
+        if not self._low_memory.on:
+            return []
         limits = self._low_memory.limits
         found = {c.key: c for c in self._table.candidates(lambda device: device)}
         leaving: list[Leaving] = []

@@ -61,7 +61,7 @@ def _one_try(constructor: Callable[..., Any], placement: Placement, asked_dtype:
     started = time.perf_counter()
     if source is not None:
         split = {"split": placement.split} if placement.split else {}
-        value = constructor(device=placement.device, dtype=_source_dtype(placement), **split)
+        value = constructor(device=placement.device, dtype=placement.loaded_as, **split)
     else:
         value = constructor()
         bring(value, placement.device, placement.dtype if asked_dtype else None)
@@ -80,11 +80,6 @@ def _one_try(constructor: Callable[..., Any], placement: Placement, asked_dtype:
         quantiser=getattr(value, "rpgen_quantiser", None),
         device_delta_mb=None if before is None or after is None else round(after - before, 1),
     )
-
-
-def _source_dtype(placement: Placement) -> str | None:
-    """On the CPU half precision is only for those who ask: fp32 is what it computes well in."""
-    return placement.dtype or ("fp32" if placement.device == "cpu" else None)
 
 
 def _placed(size: Size, placement: Placement) -> Size:

@@ -13,18 +13,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from rpgen.errors import MissingPackageError, UsageError
-from rpgen.hardware.types import Backend
 from rpgen.placement.estimate import WeightFigures
-from rpgen.placement.preferences import Preferences
+from rpgen.placement.preferences import REQUIRE, Preferences
 from rpgen.placement.targets import Target
 from rpgen.pool.entry import Entry
 from rpgen.pool.keys import ModelSource, Options, source_of
 from rpgen.pool.loading import bring
-from rpgen.pool.sizing import measure, torch_modules
+from rpgen.pool.sizing import backends_in, measure, torch_modules
 from rpgen.pool.table import Watcher
-
-REQUIRE = "RPGEN_REQUIRE_DEVICE"
-"""In the environment: what would be skipped because a device is missing fails instead."""
 
 OPTION = "on"
 """The target among an identity's options: what torch computes itself has none."""
@@ -39,8 +35,7 @@ def require(target: Target, preferences: Preferences) -> None:
     where it is required."""
     from rpgen.backends import backend_of
 
-    kind = _kind(target)
-    told = preferences.compatibility.get(kind) if kind else None
+    told = preferences.compatibility.get(target.kind) if target.kind else None
     if told is not None and not told.compatible:
         reason, remedy = told.reason or "hw_compatibility says that it is not compatible", None
     else:
@@ -52,10 +47,6 @@ def require(target: Target, preferences: Preferences) -> None:
     if os.environ.get(REQUIRE):
         raise MissingPackageError(f"{words}; it is required, and never replaced by another device")
     raise BackendAbsentError(words)
-
-
-def _kind(target: Target) -> Backend | None:
-    return Backend(target.backend) if target.backend in list(Backend) else None
 
 
 def on_option(target: Target | None, options: Options) -> Options:
@@ -135,8 +126,7 @@ def resizing(lock: threading.RLock) -> Watcher:
     """Keeps the size of an entry true: each preparation of its backend takes memory."""
 
     def watch(entry: Entry, why: str | None) -> None:
-        computed = getattr(entry.value, "rpgen_backend", None)
-        if why is not None or computed is None:
+        if why is not None:
             return
 
         def changed() -> None:
@@ -144,6 +134,7 @@ def resizing(lock: threading.RLock) -> Watcher:
                 if entry.live:
                     entry.size = measure(entry.value)
 
-        computed.changed = changed
+        for computed in backends_in(entry.value):
+            computed.changed = changed
 
     return watch

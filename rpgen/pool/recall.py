@@ -3,7 +3,7 @@
 import threading
 from collections.abc import Callable, Sequence
 
-from rpgen.hardware.types import Backend, HardwareSnapshot
+from rpgen.hardware.types import HardwareSnapshot
 from rpgen.placement.estimate import MB, WeightFigures, kind_of
 from rpgen.pool.entry import Entry, Identity, Kind, Use
 from rpgen.pool.keys import Options
@@ -50,13 +50,12 @@ class Recall:
             return None
         devices = self._snapshot().devices(placement.backend)
         kinds = [kind_of(d) for d in devices if d.torch_device == placement.device]
-        on_cpu = placement.backend is Backend.CPU
         weights_mb = entry.size.total / MB
         return Peak(
             name=str(identity.name),
             options=_text(identity.options),
             kind=kinds[0] if kinds else str(placement.backend),
-            dtype=placement.dtype or ("fp32" if on_cpu else None),
+            dtype=placement.loaded_as,
             peak_mb=round(max(peak_mb, weights_mb), 1),
             weights_mb=round(weights_mb, 3),
             torch=torch_version(),

@@ -27,7 +27,7 @@ def measure(value: Any) -> Size:
     modules = torch_modules(value)
     if modules:
         found = _tensors_size(t for module in modules for t in _module_tensors(module))
-        found = _with_backend(found, modules)
+        found = _with_backend(found, backends_in(value))
         named = getattr(modules[0], "rpgen_precision", None)  # most bytes are not quantised ones
         return replace(found, dtype=named) if named else found
     if isinstance(value, ModuleType):
@@ -38,10 +38,15 @@ def measure(value: Any) -> Size:
     return Size(sys.getsizeof(value), "the object alone, without what it refers to")
 
 
-def _with_backend(found: Size, modules: list[Any]) -> Size:
-    """With what a backend holds that computes the model in torch's place."""
-    backends = [getattr(module, "rpgen_backend", None) for module in modules]
-    held = sum(each.held_bytes for each in backends if each is not None)
+def backends_in(value: Any) -> list[Any]:
+    """What computes the torch modules in a value in torch's place, if anything does."""
+    found = (getattr(module, "rpgen_backend", None) for module in torch_modules(value))
+    return [each for each in found if each is not None]
+
+
+def _with_backend(found: Size, backends: list[Any]) -> Size:
+    """With what backends hold that compute the model in torch's place."""
+    held = sum(each.held_bytes for each in backends)
     if not held:
         return found
     by_device = {**found.by_device, "cpu": found.by_device.get("cpu", 0) + held}

@@ -130,7 +130,7 @@ class Table:
         return [self.remove(entry, why) for entry in entries if entry is not None]
 
     def touched(self, entry: Entry, hit: bool) -> None:
-        """Somebody got this entry now."""
+        """Somebody got this entry now, or let go of it."""
         entry.last_used = self._clock()
         if hit:
             entry.hits += 1

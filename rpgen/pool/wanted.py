@@ -29,8 +29,8 @@ class Wanted:
     def placed(self, placement: Placement) -> Identity:
         """On the CPU a source that isn't asked for a dtype gives fp32; say so at once. One that
         is split is another thing than the whole on the device where it begins."""
-        plain = placement.device == "cpu" and source_of(self.constructor) is not None
-        dtype = placement.dtype or ("fp32" if plain else None)
+        opaque = source_of(self.constructor) is None
+        dtype = placement.dtype if opaque else placement.loaded_as
         split = placement.split
         device = f"split {str(split).replace(', ', '+')}" if split else placement.device
         return replace(self.identity, device=device, dtype=dtype)

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from enum import IntEnum
 
 from rpgen.errors import DoesNotFitError
-from rpgen.hardware.types import Backend
 from rpgen.placement.choose import HEADROOM, Placement
 from rpgen.placement.estimate import Needs
 from rpgen.placement.preferences import QUANTISED
@@ -139,8 +138,7 @@ def victims_for(
 
 def bytes_of(needs: Needs, placement: Placement) -> tuple[int, int]:
     """What the weights will take there, and what has to be free for the load."""
-    dtype = placement.dtype or ("fp32" if placement.backend is Backend.CPU else None)
-    weights = needs.figures.bytes_by_dtype(dtype) if needs.figures else None
+    weights = needs.figures.bytes_by_dtype(placement.loaded_as) if needs.figures else None
     needed = int((placement.needed_mb or 0.0) * MB)
     return needed if weights is None else weights, int(needed * HEADROOM) + 1
 

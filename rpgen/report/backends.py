@@ -8,9 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from rpgen.families import Family
-from rpgen.hardware.types import Backend
 from rpgen.placement.matrix import GUIDE
-from rpgen.placement.targets import Target, parse_target
+from rpgen.placement.targets import Target, backend_named
 from rpgen.report import words
 from rpgen.run.results import FileResult, Outcome, RunResult
 
@@ -66,19 +65,17 @@ def _sentences(backend: Mapping[str, Any]) -> Iterator[str]:
     counted = ", ".join(f"{count} on {where}" for where, count in backend["nodes"].items())
     yield f"{backend['precision']}" + (f", nodes: {counted}" if counted else "")
     if (off := backend.get("difference")) is not None:
-        where = f"{backend['difference_in']}, {_counted(backend['compared'], 'size')} of inputs"
+        where = (
+            f"{backend['difference_in']}, {words.counted(backend['compared'], 'size')} of inputs"
+        )
         yield f"at most {off:.1e} of the spread from torch's result ({where})"
     count, took = backend["preparations"], words.seconds(backend["prepare_seconds"])
     yield f"prepared {'once' if count == 1 else f'{count} times'} in {took}"
     if run := _run(backend):
-        yield f"{_counted(backend['runs'], 'run')}, {run}"
+        yield f"{words.counted(backend['runs'], 'run')}, {run}"
     if backend.get("cache"):
         yield str(backend["cache"])
     yield from backend.get("notes") or ()
-
-
-def _counted(count: int, noun: str) -> str:
-    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 
 def _off(backend: Mapping[str, Any]) -> str | None:
@@ -98,9 +95,9 @@ def _run(backend: Mapping[str, Any]) -> str | None:
 def expectation(file: FileResult) -> str | None:
     """What the guide's tables say of a backend that was asked for and not measured."""
     target = asked_target(file)
-    if target is None or target.backend not in list(Backend) or file.family not in list(Family):
+    if target is None or target.kind is None or file.family not in list(Family):
         return None
-    found = GUIDE.cell(Backend(target.backend), Family(file.family), None)
+    found = GUIDE.cell(target.kind, Family(file.family), None)
     if found is None:
         return None
     rating = found.rating.name.lower() if found.rating else "no"
@@ -109,8 +106,7 @@ def expectation(file: FileResult) -> str | None:
 
 def asked_target(file: FileResult) -> Target | None:
     """The backend that was asked for, where that isn't torch itself."""
-    target = parse_target(file.asked) if file.asked else None
-    return None if target is None or target.eager_torch else target
+    return backend_named(file.asked)
 
 
 def entry(file: FileResult) -> dict[str, Any] | None:

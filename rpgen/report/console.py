@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 _WIDE = 110
 _SHOWN_AT_LENGTH = 10
 _SHOWN_LINES = 30
+_NAMED = 3
 
 
 def show_result(result: RunResult, console: "Console", verbosity: int = 0) -> None:
@@ -33,10 +34,9 @@ def show_result(result: RunResult, console: "Console", verbosity: int = 0) -> No
     code = result.exit_code
     style = "green" if code == 0 else "yellow" if code == 3 else "bold red"
     spent = words.seconds((result.ended_at or time.time()) - result.started_at)
-    files = len(result.files)
-    noun = "file" if files == 1 else "files"
+    files = words.counted(len(result.files), "file")
     told = f"{words.counts(result)}{words.flaky(result)}"
-    console.print(f"{told} in {files} {noun}, {spent}", style=style, soft_wrap=True)
+    console.print(f"{told} in {files}, {spent}", style=style, soft_wrap=True)
 
 
 def table(result: RunResult, width: int) -> "Table":
@@ -212,6 +212,6 @@ def _grouped(remarks: Iterable[tuple[str, str | None]]) -> Iterator[str]:
         yield f"{_some(paths)}: {remark}"
 
 
-def _some(paths: Sequence[str], shown: int = 3) -> str:
-    more = f" and {len(paths) - shown} more" if len(paths) > shown else ""
-    return ", ".join(paths[:shown]) + more
+def _some(paths: Sequence[str]) -> str:
+    left = len(paths) - _NAMED
+    return ", ".join(paths[:_NAMED]) + (f" and {left} more" if left > 0 else "")

@@ -52,9 +52,10 @@ def _size(text: str) -> int:
 
 
 def _top(result: RunResult) -> Iterator[str]:
-    bad = any(result.counts[outcome] for outcome in BAD)
+    counts = result.counts
+    bad = any(counts[outcome] for outcome in BAD)
     spent = f", {words.seconds(result.ended_at - result.started_at)}" if result.ended_at else ""
-    files = f"{len(result.files)} file" + "s" * (len(result.files) != 1)
+    files = words.counted(len(result.files), "file")
     symbol = _SYMBOLS[Outcome.FAILED if bad else Outcome.PASSED]
     yield f"## {symbol} rpgen: {words.counts(result)}{words.flaky(result)} in {files}{spent}\n\n"
     known = [f"{name} {_text(str(value))}" for name, value in result.versions.items() if value]

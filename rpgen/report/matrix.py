@@ -41,9 +41,9 @@ def table(matrix: Matrix, width: int) -> "Table":
     for name, *row in zip(names, *shown, strict=True):
         grid.add_row(name, *row)
     hidden = len(headings) - len(shown)
-    notes = [f"the last result of each in {matrix.runs} run{'s' * (matrix.runs != 1)}"]
+    notes = [f"the last result of each in {words.counted(matrix.runs, 'run')}"]
     if hidden:
-        notes.append(f"{hidden} older column{'s' * (hidden > 1)} with --html FILE or --json")
+        notes.append(f"{words.counted(hidden, 'older column')} with --html FILE or --json")
     grid.caption, grid.caption_justify = "; ".join(notes), "left"
     return grid
 

@@ -37,6 +37,11 @@ def _escaped(character: str) -> str:
     return "    " if character == "\t" else ascii(character)[1:-1]
 
 
+def counted(count: int, noun: str) -> str:
+    """ "1 file", "2 files"."""
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+
+
 def seconds(value: float) -> str:
     if value < 10:
         return f"{value:.1f} s" if value >= 0.1 else f"{value * 1000:.0f} ms"
@@ -68,7 +73,7 @@ class Counted(Protocol):
 def counts(result: Counted) -> str:
     """ "3 passed, 1 failed", the outcomes that occur only."""
     found = result.counts
-    return ", ".join(_counted(found[each], each) for each in _ORDER if found[each]) or "no tests"
+    return ", ".join(_of_outcome(found[each], each) for each in _ORDER if found[each]) or "no tests"
 
 
 def flaky(result: RunResult) -> str:
@@ -82,7 +87,7 @@ def attempts(test: TestResult) -> str:
     return ", then ".join(str(attempt.outcome) for attempt in test.attempts)
 
 
-def _counted(count: int, outcome: Outcome) -> str:
+def _of_outcome(count: int, outcome: Outcome) -> str:
     return f"{count} {_PLURAL.get(outcome, outcome) if count > 1 else outcome}"
 
 

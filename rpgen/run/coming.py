@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rpgen.placement.targets import parse_target
+from rpgen.placement.targets import backend_named
 from rpgen.run.file_facts import FileFacts, read_facts
 
 if TYPE_CHECKING:
@@ -32,9 +32,8 @@ def of_file(
 
 def where_torch_has_it(preferences: Mapping[str, Any]) -> Mapping[str, Any]:
     """A model that a backend computes lies on the CPU: its size is all that is foreseen."""
-    target = parse_target(str(preferences.get("device") or ""))
-    plain = target is None or target.eager_torch
-    return preferences if plain else {**preferences, "device": "cpu"}
+    elsewhere = backend_named(str(preferences.get("device") or ""))
+    return {**preferences, "device": "cpu"} if elsewhere else preferences
 
 
 def of_files(paths: Mapping[str, str]) -> "Tell":

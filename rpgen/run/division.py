@@ -5,12 +5,12 @@
 8 cores, 3 workers: two threads each
 """
 
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from rpgen.errors import UsageError
+from rpgen.placement.targets import parse_target
 
 AUTO = "auto"
 THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
@@ -75,19 +75,21 @@ def _less(environment: Mapping[str, str], name: str, by: int) -> dict[str, str]:
 
 def look(environment: Mapping[str, str], device: str | None, root: Path = Path("/")) -> Resources:
     """What there is to divide, told by files alone: no library and no device is woken for it."""
+    from rpgen.hardware.identity import usable_cpus
     from rpgen.hardware.memory import host_memory
 
-    try:
-        cores = len(os.sched_getaffinity(0))
-    except AttributeError:  # not on this system
-        cores = os.cpu_count() or 1
     accelerators: tuple[str, ...] = ()
     visible = "CUDA_VISIBLE_DEVICES"
-    if device in (None, "auto", "cuda", "rocm"):
+    if any_will_do(device):
         accelerators = _nvidia(environment, root)
         if not accelerators:
             accelerators, visible = _amd(environment, root), "HIP_VISIBLE_DEVICES"
-    return Resources(cores, host_memory().available_mb, accelerators, visible)
+    return Resources(usable_cpus(), host_memory().available_mb, accelerators, visible)
+
+
+def any_will_do(device: str | None) -> bool:
+    """Whether a worker may take any accelerator: none is named, or a kind without a number."""
+    return device is None or device == "auto" or str(parse_target(device)) in ("cuda", "rocm")
 
 
 def _nvidia(environment: Mapping[str, str], root: Path) -> tuple[str, ...]:

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from rpgen.placement.preferences import ENVIRONMENT, REQUIRE
 from rpgen.run import events, measure
 from rpgen.run.channel import RunFile, Settings
 from rpgen.run.guard import StateGuard
@@ -18,7 +19,7 @@ from rpgen.run.journal import Journal
 from rpgen.run.outcomes import BAD, Outcome
 from rpgen.run.output import position, printed_since
 from rpgen.run.owner import FileOwner, loaded_pool
-from rpgen.run.request import PREFERENCES, REQUIRE, with_device
+from rpgen.run.request import with_device
 from rpgen.run.rounds import Turn
 from rpgen.run.surroundings import ClassAttributes, Surroundings, forget_modules
 from rpgen.run.told import reset_told, told_by_checks
@@ -62,10 +63,10 @@ class FileRun:
     def start(self) -> None:
         self._began = time.perf_counter()
         self._journal.append(events.FileStarted(path=self.name, worker=self._settings.worker))
-        self._wished = os.environ.get(PREFERENCES)
+        self._wished = os.environ.get(ENVIRONMENT)
         if self._device is not None:
             required = bool(os.environ.get(REQUIRE))
-            os.environ[PREFERENCES] = with_device(self._wished, self._device, required)
+            os.environ[ENVIRONMENT] = with_device(self._wished, self._device, required)
         self._surroundings = Surroundings.now()
         self._modules = dict(sys.modules)
         sys.path.insert(0, str(self._path.parent))  # as for `python FILE`: helpers beside it
@@ -220,7 +221,7 @@ class FileRun:
         self._modules.clear()
         left_behind = (*self._surroundings.restore(), *modules, *self._guard.file_ends())
         if self._device is not None:
-            _set_environment(PREFERENCES, self._wished)
+            _set_environment(ENVIRONMENT, self._wished)
         pool = loaded_pool()
         peak = measure.read_memory(sampled=pool.monitor.peaks() if pool else None)
         peak_mb = measure.needed_mb(self._memory, peak, uses)

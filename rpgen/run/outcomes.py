@@ -7,7 +7,6 @@ from enum import StrEnum
 from typing import Any, ClassVar
 
 from rpgen.errors import ExitCode
-from rpgen.run import events
 
 
 class Outcome(StrEnum):
@@ -154,8 +153,8 @@ class FileResult:
 class RunResult:
     """`not_run` are files that the run did not get to; `stopped` says why.
 
-    `ended_at` is None while the run goes on, and for one that was cut off. `model_changes` and
-    `memory_samples` are in the order of the journal, each with its worker and its time.
+    `ended_at` is None while the run goes on, and for one that was cut off. What happened when is
+    `rpgen.report.timeline`'s.
     """
 
     run: str
@@ -169,8 +168,6 @@ class RunResult:
     host: Mapping[str, Any] = field(default_factory=dict)
     versions: Mapping[str, Any] = field(default_factory=dict)
     options: Mapping[str, Any] = field(default_factory=dict)
-    model_changes: tuple[events.ModelLoaded | events.ModelEvicted, ...] = ()
-    memory_samples: tuple[events.MemorySample, ...] = ()
 
     @property
     def counts(self) -> Counter[Outcome]:

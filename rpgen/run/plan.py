@@ -189,7 +189,6 @@ def make_plan(
     budgets: Mapping[str, float],
     seconds: Callable[[str], float] = lambda name: 1.0,
     isolate: bool = False,
-    progress: Callable[[Step], None] = lambda step: None,
 ) -> Plan:
     """The plan for these files. `budgets` are those of the whole run, `seconds` how long a file
     takes; with `isolate` each has a worker of its own."""
@@ -212,7 +211,6 @@ def make_plan(
             planners[number].end()
             planners[number] = planner(number)
         steps.append(planners[number].step(by_name[task.name], task.upcoming))
-        progress(steps[-1])
     peaks = {device: round(mb, 1) for device, mb in ledger.peak_mb.items()}
     shown = {device: budgets[device] for device in peaks if device in budgets}
     return Plan(machine.snapshot.host.name, tuple(steps), peaks, shown, len(workers))

@@ -1,19 +1,24 @@
 """What a person asks of a run, and how it reaches the worker's environment."""
 
-import ast
 import json
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
-from rpgen.errors import UsageError
+from rpgen.placement.preferences import ENVIRONMENT, REQUIRE, from_text
 from rpgen.placement.targets import parse_target, split_names
 
-PREFERENCES = "TEST_HARDWARE_PREFERENCES"
-REQUIRE = "RPGEN_REQUIRE_DEVICE"
 DEFAULT_TIMEOUT = 1800.0
 DEFAULT_CLEANUP_AGE = 0.5
+_NAMES = {
+    "timeout": "timeout_seconds",
+    "cleanup_age": "cleanup_age_minutes",
+    "fail_on_leak": "fail_on_leak_mb",
+    "memory_budget": "memory_budget_mb",
+    "device_budget": "device_budget_mb",
+}
+"""What has a unit says so in reports and journals."""
 
 
 @dataclass(frozen=True)
@@ -57,8 +62,8 @@ class RunRequest:
         """The environment of the worker: `given` (this process's) and what the options say."""
         environment = dict(os.environ if given is None else given)
         if len(self.devices) == 1:
-            wish = with_device(environment.get(PREFERENCES), self.devices[0], self.require_device)
-            environment[PREFERENCES] = wish
+            wish = with_device(environment.get(ENVIRONMENT), self.devices[0], self.require_device)
+            environment[ENVIRONMENT] = wish
         if self.require_device:
             environment[REQUIRE] = "1"
         if self.weights:
@@ -74,39 +79,16 @@ class RunRequest:
         return environment
 
     def to_dict(self) -> dict[str, Any]:
-        return {
-            "paths": list(self.paths),
-            "device": self.device,
-            "require_device": self.require_device,
-            "weights": self.weights,
-            "keyword": self.keyword,
-            "maxfail": self.maxfail,
-            "timeout_seconds": self.timeout,
-            "cleanup_age_minutes": self.cleanup_age,
-            "isolate": self.isolate,
-            "repeat": self.repeat,
-            "reruns": self.reruns,
-            "fail_on_leak_mb": self.fail_on_leak,
-            "lf": self.lf,
-            "shard": self.shard,
-            "order": self.order,
-            "memory_budget_mb": self.memory_budget,
-            "device_budget_mb": self.device_budget,
-            "workers": self.workers,
-            "engine": self.engine,
-            "address": self.address,
-            "level": self.level,
-            "update_baselines": self.update_baselines,
+        values = {
+            _NAMES.get(field.name, field.name): getattr(self, field.name) for field in fields(self)
         }
+        return {**values, "paths": list(self.paths)}
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> "RunRequest":
         """What `to_dict` gave; an option that a later version has is left out."""
-        names = {"timeout_seconds": "timeout", "cleanup_age_minutes": "cleanup_age"}
-        names |= {f"{name}_mb": name for name in ("fail_on_leak", "memory_budget", "device_budget")}
-        known = {field.name for field in fields(cls)}
-        given = {names.get(name, name): value for name, value in values.items()}
-        chosen = {name: value for name, value in given.items() if name in known}
+        names = {_NAMES.get(field.name, field.name): field.name for field in fields(cls)}
+        chosen = {names[name]: value for name, value in values.items() if name in names}
         return cls(**{**chosen, "paths": tuple(values["paths"])})
 
 
@@ -116,18 +98,5 @@ def with_device(text: str | None, device: str, required: bool = False) -> str:
     target = parse_target(device)
     if required and target is not None and target.eager_torch:
         wish["force_device"] = True
-    return json.dumps({**_preferences(text), **wish})
-
-
-def _preferences(text: str | None) -> dict[str, Any]:
-    """The preferences already in the environment: JSON, or a Python literal; never run."""
-    if not text or not text.strip():
-        return {}
-    for read in (json.loads, ast.literal_eval):
-        try:
-            value = read(text)
-        except (ValueError, SyntaxError, RecursionError, MemoryError):
-            continue
-        if isinstance(value, dict):
-            return value
-    raise UsageError(f"{PREFERENCES} is not a JSON object: {text[:80]!r}; unset it or mend it")
+    there = from_text(text) if text and text.strip() else {}
+    return json.dumps({**there, **wish})

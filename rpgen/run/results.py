@@ -61,8 +61,6 @@ class Fold:
         self._files: dict[str, _File] = {}
         self._versions: Mapping[str, Any] = {}
         self._pool: Mapping[str, Any] | None = None
-        self._changes: list[events.ModelLoaded | events.ModelEvicted] = []
-        self._samples: list[events.MemorySample] = []
 
     def add(self, event: events.Event) -> None:
         match event:
@@ -76,10 +74,6 @@ class Fold:
                 self._end = event
             case events.RunResumed():
                 self._end = None
-            case events.ModelLoaded() | events.ModelEvicted():
-                self._changes.append(event)
-            case events.MemorySample():
-                self._samples.append(event)
             case events.WorkerDown(path=str(path)):
                 self._worker_down(self._file(path), event)
             case (
@@ -149,8 +143,6 @@ class Fold:
             host=start.host if start else {},
             versions={"rpgen": start.rpgen if start else None, **self._versions},
             options=start.options if start else {},
-            model_changes=tuple(self._changes),
-            memory_samples=tuple(self._samples),
         )
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from rpgen.hardware.types import Backend, Device, HardwareSnapshot
 from rpgen.pool.budgets import budgets_mb
 from rpgen.pool.memory import HOST, domains
-from rpgen.run.division import Resources, divide
+from rpgen.run.division import Resources, any_will_do, divide
 
 WORKER_MB = 700.0
 """What a worker with torch and transformers takes itself, beside its models."""
@@ -57,7 +57,7 @@ def resources_of(machine: Machine, device: str | None) -> Resources:
     free = machine.free_mb[HOST] + WORKER_MB
     for visible, backend in _HIDDEN.items():
         found = machine.snapshot.devices(backend)
-        if found and device in (None, "auto", "cuda", "rocm"):
+        if found and any_will_do(device):
             names = tuple(str(number) for number in range(len(found)))
             return Resources(machine.snapshot.cpu_count, free, names, visible)
     return Resources(machine.snapshot.cpu_count, free)

@@ -31,7 +31,7 @@ MOST_MODEL_BYTES = 2 * 2**30 - 1
 SOFTWARE = "RPGEN_SOFTWARE_ADAPTERS"
 """Set to 1, it lets a software adapter count as available."""
 
-_RUNTIME = f"{RUNTIME.name} {RUNTIME.version}"
+_RUNTIME = str(RUNTIME)
 
 
 class WebBackend(ABC):

@@ -34,7 +34,6 @@ def archive(
     folder: Path,
     settings: NpmSettings,
     progress: Progress,
-    timeout: float = TIMEOUT,
 ) -> Path:
     """The archive of a package in `folder`. Raises MissingPackageError, saying what to do."""
     whole = folder / package.archive_name
@@ -46,7 +45,7 @@ def archive(
     address = settings.registry(package.name) + package.address
     torn = "it was torn"
     for _attempt in range(ATTEMPTS):
-        torn = _fetch(package, address, part, settings, progress, timeout, folder)
+        torn = _fetch(package, address, part, settings, progress)
         if not torn:
             break
     else:
@@ -73,13 +72,12 @@ def _fetch(
     part: Path,
     settings: NpmSettings,
     progress: Progress,
-    timeout: float,
-    folder: Path,
 ) -> str:
     """Append to what has come so far. Returns why it was torn, "" where it is whole.
 
     Raises MissingPackageError where trying again is no use.
     """
+    folder = part.parent
     have = part.stat().st_size if part.exists() else 0
     if have >= package.size:
         return ""
@@ -87,7 +85,7 @@ def _fetch(
     if have:
         request.add_header("Range", f"bytes={have}-")
     try:
-        with _opener(settings).open(request, timeout=timeout) as answer:
+        with _opener(settings).open(request, timeout=TIMEOUT) as answer:
             resumed = answer.status == http.HTTPStatus.PARTIAL_CONTENT
             with part.open("ab" if resumed else "wb") as file:
                 _copy(answer, file, package, have if resumed else 0, progress)

@@ -133,7 +133,6 @@ async function prepare({ id, model, provider, options }) {
     sessions.set(id, session);
     return {
       inputs: session.inputNames,
-      outputs: session.outputNames,
       fetchSeconds: (loaded - started) / 1000,
       createSeconds: (performance.now() - loaded) / 1000,
       placements: [...placements],

@@ -30,11 +30,6 @@ class Provider:
     asked: Mapping[str, Any]
     options: Mapping[str, Any] = field(default_factory=dict)
 
-    @property
-    def page(self) -> str:
-        """Sessions of one provider share a page, and with it the compiled runtime."""
-        return self.name
-
 
 @dataclass(frozen=True)
 class Opened:
@@ -43,7 +38,6 @@ class Opened:
     page: int
     version: str
     inputs: tuple[str, ...]
-    outputs: tuple[str, ...]
     placements: tuple[Mapping[str, Any], ...]
     seconds: float
     threads: int
@@ -55,8 +49,9 @@ class PageSession:
     def __init__(self, browser: SharedBrowser, provider: Provider, model: Path | bytes) -> None:
         self._browser, self._provider, self._model = browser, provider, model
         self._id = f"session-{next(_numbers)}"
-        alone = provider.name == "webgpu"  # in one page its sessions spoil each other's results
-        self._page = self._id if alone else provider.page
+        # those of one provider share a page, and with it the compiled runtime; but in one page
+        alone = provider.name == "webgpu"  # its sessions spoil each other's results
+        self._page = self._id if alone else provider.name
         self.opened = browser.do(self._open)
 
     def run(self, arrays: "Mapping[str, np.ndarray[Any, Any]]") -> "dict[str, Any]":
@@ -93,7 +88,6 @@ class PageSession:
             page=page,
             version=live.version,
             inputs=tuple(told["inputs"]),
-            outputs=tuple(told["outputs"]),
             placements=tuple(told["placements"]),
             seconds=float(told["fetchSeconds"]) + float(told["createSeconds"]),
             threads=int(told["threads"]),

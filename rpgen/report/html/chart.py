@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from rpgen.report import levels, words
 from rpgen.report.levels import Level
+from rpgen.report.pool_keys import read_key
 from rpgen.report.timeline import Change, Span, Timeline
 from rpgen.run.measure import HOST, device_of
 
@@ -193,10 +194,10 @@ def _growths(
 
 def _summary(device: str, highest: float | None, turns: int) -> str:
     where = "resident memory of the workers" if device == HOST else f"memory in use on {device}"
-    noun = "file" if turns == 1 else "files"
+    files = words.counted(turns, "file")
     if highest is None:
-        return f"No samples of the {where}; {turns} {noun} with models there."
-    return f"At most {words.memory(highest)} {where}; {turns} {noun} with models there."
+        return f"No samples of the {where}; {files} with models there."
+    return f"At most {words.memory(highest)} {where}; {files} with models there."
 
 
 def _across(time: float, seconds: float) -> float:
@@ -221,7 +222,8 @@ def _block(
 def _told(change: Change) -> str:
     size = "" if change.measured_mb is None else f", {words.memory(change.measured_mb)}"
     reason = f": {change.reason}" if change.reason else ""
-    what = change.kind if change.kind.startswith("worker") else f"{change.kind} {change.what}"
+    worker = change.kind.startswith("worker")
+    what = change.kind if worker else f"{change.kind} {read_key(change.what)}"
     return f"{words.seconds(change.time)}: {what}{size}{reason}"
 
 

@@ -47,6 +47,7 @@ def _environment() -> "Environment":
     )
     environment.filters["plain"] = plain
     environment.filters["breakable"] = breakable
+    environment.filters["counted"] = words.counted
     environment.filters["seconds"] = words.seconds
     environment.filters["mb"] = _megabytes
     return environment

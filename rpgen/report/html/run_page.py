@@ -9,6 +9,7 @@ from typing import Any
 from rpgen.report import backends, words
 from rpgen.report.html.chart import Chart, Lane, charts, lanes, time_ticks
 from rpgen.report.html.render import render
+from rpgen.report.pool_keys import read_key
 from rpgen.report.problems import Problem, once_a_cause, problems
 from rpgen.report.timeline import Change, Timeline
 from rpgen.run.results import BAD, FileResult, Outcome, RunResult
@@ -31,6 +32,7 @@ class FileView:
     problem_anchors: Mapping[str, str]
     bar: "MemoryBar | None"
     notes: tuple[str, ...]
+    uses: tuple["UseView", ...]
 
     @property
     def anchor(self) -> str:
@@ -74,6 +76,24 @@ class Cell:
     files: tuple[FileView, ...]
 
 
+@dataclass(frozen=True)
+class UseView:
+    """What a file got from the pool: its name, and how it got it."""
+
+    key: str
+    name: str
+    told: str
+
+
+@dataclass(frozen=True)
+class ChangeView:
+    """A row of what came and went: who it is about, and what no other column says of it."""
+
+    change: Change
+    name: str
+    why: str
+
+
 def page(result: RunResult, line: Timeline, beside: Iterable[str] = ()) -> str:
     """The whole page; `beside` are names of files in its folder that it may link to."""
     found = once_a_cause(problems(result))
@@ -83,6 +103,7 @@ def page(result: RunResult, line: Timeline, beside: Iterable[str] = ()) -> str:
     }
     files = _files(result, problem_anchors)
     anchors = {view.file.path: view.anchor for view in files}
+    counts = result.counts
     devices, rows = _by_model(files)
     told = [change for change in line.changes if change.kind not in UNTOLD]
     drawn: tuple[Chart, ...] = charts(line)
@@ -93,8 +114,8 @@ def page(result: RunResult, line: Timeline, beside: Iterable[str] = ()) -> str:
             "title": f"rpgen: {words.counts(result)}",
             "result": result,
             "verdict": _verdict(result),
-            "counts": [(each, result.counts[each]) for each in Outcome if result.counts[each]],
-            "total": result.counts.total(),
+            "counts": [(each, counts[each]) for each in Outcome if counts[each]],
+            "total": counts.total(),
             "headline": list(_headline(result)),
             "started": _moment(result.started_at),
             "problems": list(_problems(found, anchors)),
@@ -108,7 +129,7 @@ def page(result: RunResult, line: Timeline, beside: Iterable[str] = ()) -> str:
             "charts": drawn,
             "lanes": strips,
             "ticks": time_ticks(line.seconds),
-            "changes": told[:SHOWN_CHANGES],
+            "changes": [_change(change) for change in told[:SHOWN_CHANGES]],
             "changes_left_out": max(0, len(told) - SHOWN_CHANGES),
             "loads": _loads(line.changes),
             "hits": sum(bool(use.get("hit")) for file in result.files for use in file.uses),
@@ -122,7 +143,7 @@ def _verdict(result: RunResult) -> tuple[str, str]:
     """A class for its colour, and the sentence at the top."""
     counts = result.counts
     bad = sum(counts[outcome] for outcome in BAD)
-    total = f"{_counted(counts.total(), 'test')} in {_counted(len(result.files), 'file')}"
+    total = f"{words.counted(counts.total(), 'test')} in {words.counted(len(result.files), 'file')}"
     if result.ended_at is None:
         return "unknown", f"This run did not end; {bad} of {total} went wrong until then"
     if bad:
@@ -132,10 +153,6 @@ def _verdict(result: RunResult) -> tuple[str, str]:
     if counts[Outcome.PASSED]:
         return "passed", f"Nothing went wrong in {total}{words.flaky(result)}"
     return "skipped", f"No test passed: {words.counts(result)} in {total}"
-
-
-def _counted(count: int, noun: str) -> str:
-    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 
 def _headline(result: RunResult) -> Iterator[str]:
@@ -172,6 +189,7 @@ def _files(result: RunResult, problem_anchors: Mapping[str, str]) -> list[FileVi
             problem_anchors,
             _bar(file, most),
             tuple(_notes(file)),
+            tuple(map(_use, file.uses)),
         )
         for number, file in enumerate(result.files, 1)
     ]
@@ -261,6 +279,27 @@ def _cell(views: Sequence[FileView]) -> Cell:
     if len(views) == 1 and (views[0].file.backend or backends.asked_target(views[0].file)):
         text = backends.cell(views[0].file)
     return Cell(max(outcomes, key=list(Outcome).index), text, tuple(views))
+
+
+def _use(use: Mapping[str, Any]) -> UseView:
+    means = [str(use[name]) for name in ("device", "dtype", "weights") if use.get(name)]
+    named = read_key(use["key"])
+    got = f"loaded in {words.seconds(use.get('load_seconds') or 0.0)}"
+    if use.get("hit"):
+        got = "was already there"
+    if use.get("measured_mb") is not None:
+        got += f", {words.memory(use['measured_mb'])}"
+    what = ", ".join(part for part in (named.beside(*means), *means) if part)
+    return UseView(use["key"], named.name, f"{what}: {got}")
+
+
+def _change(change: Change) -> ChangeView:
+    reason = change.reason or ""
+    if change.kind not in ("loaded", "evicted"):
+        return ChangeView(change, "" if reason else change.what, reason)
+    named = read_key(change.what)
+    beside = named.beside(change.device, change.dtype, change.weights)
+    return ChangeView(change, named.name, " · ".join(part for part in (beside, reason) if part))
 
 
 def _loads(changes: Iterable[Change]) -> tuple[int, float, int]:

@@ -76,6 +76,25 @@ def test_any_torch_module_will_do() -> None:
     pool.clear()
 
 
+def test_a_model_inside_of_something_else_is_accounted_for_too() -> None:
+    class Pipeline:
+        def __init__(self) -> None:
+            self.model = torch.nn.Linear(64, 64).eval()
+
+    pool = ResourcePool()
+    with pool.owner("a file"):
+        pipeline = pool.get_model("mine", "pipeline", Pipeline, {"device": "onnxruntime"})
+        key = next(iter(pool.models))
+        before = pool._stats[key]["memory_usage"]
+        with torch.inference_mode():
+            pipeline.model(torch.zeros(2, 64))
+        assert pool._stats[key]["memory_usage"] == 2 * before
+        (use,) = pool.uses("a file")
+    assert use.backend is not None
+    assert use.backend["runs"] == 1
+    pool.clear()
+
+
 @pytest.mark.parametrize(
     ("device", "reason"),
     [

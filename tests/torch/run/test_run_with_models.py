@@ -7,9 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from rpgen.run.events import ModelLoaded
+from rpgen.run.events import MemorySample, ModelLoaded
 from rpgen.run.journal import read
-from rpgen.run.results import fold
 from tests.system.run.conftest import ROOT, Project
 
 TEST = """
@@ -89,14 +88,15 @@ def test_models_are_shared_and_every_file_says_what_it_got(project: Project) -> 
     assert "embedding:bert-base-uncased" in said
     assert "1 hits" in said
     assert ran.report["versions"]["torch"]
-    result = fold(read(ran.state / "journal.jsonl"))
-    loads = [change for change in result.model_changes if isinstance(change, ModelLoaded)]
+    journal = list(read(ran.state / "journal.jsonl"))
+    loads = [event for event in journal if isinstance(event, ModelLoaded)]
     assert [(load.key, load.path) for load in loads] == [
         ("embedding:bert-base-uncased", "test_a.py"),
         ("text_generation:gpt2", "test_c.py"),
     ]
     assert all(load.measured_mb and load.predicted_mb for load in loads)
-    assert result.memory_samples[0].used_mb["cpu"] > 20
+    first = next(event for event in journal if isinstance(event, MemorySample))
+    assert first.used_mb["cpu"] > 20
 
 
 def test_weights_can_be_told_to_a_run(project: Project) -> None:

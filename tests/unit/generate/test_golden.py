@@ -87,8 +87,7 @@ def test_templates_make_the_files_that_were_reviewed(case: str) -> None:
 
 def test_the_file_of_an_architecture_is_the_one_that_was_reviewed() -> None:
     known = Architecture("clip", M, S.IMAGE_TEXT_ENCODER, "AutoModel", "CLIPConfig", tiny=RECIPE)
-    answer = Classification("clip", M, S.IMAGE_TEXT_ENCODER, 0.9, 0.9, "config", model_type="clip")
-    plan = plan_architecture(known, "test_hf_clip.py", answer, Wishes(weights="tiny"))
+    plan = plan_architecture(known, "test_hf_clip.py", Wishes(weights="tiny"))
     text = Renderer().render(plan)
     golden = GOLDEN / "architecture.py"
     if os.environ.get("RPGEN_RECORD"):

@@ -74,7 +74,7 @@ def test_the_order_of_devices_is_the_guides_as_far_as_torch_goes() -> None:
 
 def test_the_command_repeats_what_was_asked_for() -> None:
     wishes = Wishes(device="cuda", weights="tiny", cleanup_minutes=60.0, trust_remote_code=True)
-    assert command("a b", wishes) == (
+    assert command("--model", "a b", wishes) == (
         "rpgen generate --model 'a b' --device cuda --weights tiny --timeout 60 --trust-remote-code"
     )
 

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from rpgen.errors import UsageError
-from rpgen.families import Classification, Family
+from rpgen.families import Family
 from rpgen.generate.architecture import plan_architecture
 from rpgen.generate.generate import Generator, Settings
 from rpgen.generate.plan import TestPlan, Wishes
@@ -18,8 +18,7 @@ GRID = {"kind": "fixed", "values": [[1, 4, 4]]}
 
 def plan(tiny: dict[str, Any], weights: str = "tiny") -> TestPlan:
     known = Architecture("some", Family.EMBEDDING, None, "AutoModel", "SomeConfig", tiny=tiny)
-    answer = Classification("some", Family.EMBEDDING, None, 1, 0, "config", model_type="some")
-    return plan_architecture(known, "test_hf_some.py", answer, Wishes(weights=weights))
+    return plan_architecture(known, "test_hf_some.py", Wishes(weights=weights))
 
 
 def test_the_levels_stand_in_their_order_and_in_words() -> None:
@@ -41,6 +40,14 @@ def test_what_a_type_does_not_stand_is_left_out() -> None:
     assert {"cache", "look_ahead", "rows"} <= made.checks
     assert made.precisions == ("bf16",)
     assert made.draws
+
+
+def test_the_command_says_what_shapes_the_file() -> None:
+    known = Architecture("some", Family.EMBEDDING, None, "AutoModel", "SomeConfig")
+    wishes = Wishes(device="cuda", weights="auto", revision="main", cleanup_minutes=60.0)
+    assert plan_architecture(known, "test_hf_some.py", wishes).command == (
+        "rpgen generate --architecture some --device cuda --weights tiny --timeout 60"
+    )
 
 
 def test_rows_are_compared_where_every_input_has_one_for_each() -> None:

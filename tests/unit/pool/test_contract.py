@@ -160,6 +160,15 @@ def test_cleanup_takes_what_is_idle_and_older(pool: ResourcePool, world: Any) ->
     assert cleanups["removed"] == 3
 
 
+def test_what_is_used_for_long_is_idle_from_its_release_on(pool: ResourcePool, world: Any) -> None:
+    with pool.owner("a long file"):
+        pool.get_tokenizer("embedding", "bert", Thing)
+        world.now += 3600
+    assert pool.cleanup_unused_resources(max_age_minutes=0.5) == 0
+    world.now += 31
+    assert pool.cleanup_unused_resources(max_age_minutes=0.5) == 1
+
+
 def test_a_hit_makes_young_again(pool: ResourcePool, world: Any) -> None:
     pool.get_model("a", "b", Thing)
     world.now += 60 * 29

@@ -10,10 +10,11 @@ from rpgen.history.matrix import build
 from rpgen.history.records import record
 from rpgen.report.html import matrix_page, run_page
 from rpgen.report.html.render import breakable, plain
+from rpgen.report.pool_keys import read_key
 from rpgen.report.timeline import timeline
 from rpgen.run import events
 from rpgen.run.results import fold
-from tests.unit.report.journals import HOSTILE, hostile, small
+from tests.unit.report.journals import HOSTILE, hostile, small, use
 
 VOID = {"meta", "link", "br", "wbr", "input", "rect", "path", "line"}
 
@@ -110,6 +111,40 @@ def test_what_is_in_the_page_of_a_run() -> None:
         "At most 680 MB", "torch 2", "journal.jsonl",
     ):  # fmt: skip
         assert said in text
+
+
+def test_a_model_in_the_pool_is_told_by_its_name_and_what_is_beside_it() -> None:
+    long_key = "embedding:org/bert@cpu,fp32,auto_class=AutoModel,on=openvino:HETERO:GPU,CPU#2"
+    loaded = events.ModelLoaded(
+        worker=1, key=long_key, path="t/test_0.py", device="cpu", dtype="fp32", weights="tiny",
+        load_seconds=0.5, predicted_mb=1.0, measured_mb=1.0, time=1001.6,
+    )  # fmt: skip
+    gone = events.ModelEvicted(
+        worker=1, key=long_key, reason="too old", device="cpu", measured_mb=1.0, time=1001.7
+    )
+    used = events.PoolUsed(path="t/test_0.py", uses=(use(long_key, hit=True),), time=1001.6)
+    *begun, ended = small(1)
+    text = " ".join(Reader(page_of([*begun, loaded, gone, used, ended])).text.split())
+    assert "org/bert embedding, AutoModel, on openvino:HETERO:GPU,CPU#2 cpu fp32 tiny" in text
+    assert "embedding, fp32, AutoModel, on openvino:HETERO:GPU,CPU#2 · too old" in text
+    assert "was already there, 100 MB" in text
+    assert long_key not in text
+
+
+@pytest.mark.parametrize(
+    ("key", "said"),
+    [
+        ("embedding:bert", "bert (embedding)"),
+        ("torch", "torch"),
+        ("tokenizer:vision:a/b", "a/b (vision tokenizer)"),
+        ("vision:/m@v2/vit@cuda:0,fp16", "/m@v2/vit (vision, cuda:0, fp16)"),
+        ("vision:/m@v2/vit", "/m@v2/vit (vision)"),
+        ("vision:vit@split cuda:0+cpu,weights=tiny", "vit (vision, split cuda:0+cpu, tiny)"),
+        ("vision:vit@cpu,revision='a,b'", "vit (vision, cpu, revision='a,b')"),
+    ],
+)
+def test_what_a_key_says(key: str, said: str) -> None:
+    assert str(read_key(key)) == said
 
 
 def test_a_run_that_was_cut_off_says_so() -> None:

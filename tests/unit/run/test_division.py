@@ -49,6 +49,8 @@ def test_what_the_person_set_stays_and_budgets_are_those_of_the_run() -> None:
         (None, None, ("0", "1")),
         ("1", None, ("1",)),
         ("GPU-a,GPU-b", "cuda", ("GPU-a", "GPU-b")),
+        (None, "gpu", ("0", "1")),
+        (None, "cuda:1", ()),
         ("", None, ()),
         ("-1", None, ()),
         (None, "cpu", ()),

@@ -6,7 +6,6 @@ from typing import Any
 
 from rpgen.run import events
 from rpgen.run.journal import Journal, read
-from rpgen.run.results import fold
 from rpgen.run.sampler import Sampler, moved
 
 
@@ -22,8 +21,8 @@ def test_a_sample_is_written_when_it_tells_something_new(tmp_path: Path) -> None
     for second, used in ((0, 100.0), (1, 101.0), (2, 150.0), (20, 151.0), (33, 151.0)):
         sampler.path = f"at {second}"
         sampler.sample({"cpu": used}, clock=lambda now=float(second): 1000.0 + now)
-    result = fold(read(tmp_path / "j"))
-    assert [(s.path, s.used_mb["cpu"]) for s in result.memory_samples] == [
+    written = [each for each in read(tmp_path / "j") if isinstance(each, events.MemorySample)]
+    assert [(each.path, each.used_mb["cpu"]) for each in written] == [
         ("at 0", 100.0),
         ("at 2", 150.0),
         ("at 33", 151.0),
@@ -46,7 +45,7 @@ def test_loads_and_evictions_are_written(tmp_path: Path) -> None:
     sampler._pool_changed(entry("tokenizer", "tokenizer:vision:vit"), None)
     sampler.path = None
     sampler._pool_changed(entry("model", "vision:vit"), "room was needed")
-    loaded, evicted = fold(read(tmp_path / "j")).model_changes
+    loaded, evicted = read(tmp_path / "j")
     assert isinstance(loaded, events.ModelLoaded)
     assert (loaded.path, loaded.device, loaded.measured_mb, loaded.predicted_mb) == (
         "test_a.py",
