@@ -7,7 +7,7 @@ import torch
 
 from rpgen.checks.model import depth_of
 from rpgen.checks.tensors import named_tensors, place_of
-from rpgen.checks.tolerance import computed_in, tolerance_for
+from rpgen.checks.tolerance import computed_in, shut, tolerance_for
 
 
 def assert_close(
@@ -35,7 +35,7 @@ def assert_close(
         return
     coarser = max(actual.dtype, expected.dtype, key=lambda d: torch.finfo(d).eps)
     allowed = tolerance_for(expected, dtype or computed_in(coarser, model), depth_of(model))
-    difference = (actual.detach().cpu().double() - expected.detach().cpu().double()).abs()
+    difference = _difference(actual.detach().cpu(), expected.detach().cpu())
     broken = ~torch.isfinite(difference)
     worst = float("inf") if bool(broken.any()) else float(difference.max())
     if math.isfinite(worst) and worst <= allowed.absolute:
@@ -48,6 +48,12 @@ def assert_close(
         f" {beyond} of {actual.numel()} values are beyond the tolerance"
         f" {allowed.absolute:.3g} = {allowed.origin}"
     )
+
+
+def _difference(actual: torch.Tensor, expected: torch.Tensor) -> torch.Tensor:
+    """In double; none where both shut the same out, each by the limit of its own dtype."""
+    alike = shut(actual) & shut(expected) & ((actual > 0) == (expected > 0))
+    return (actual.double() - expected.double()).abs().masked_fill(alike, 0.0)
 
 
 def assert_same(

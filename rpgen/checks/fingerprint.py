@@ -10,7 +10,7 @@ import torch
 
 from rpgen.checks.baseline_file import SAMPLES, Fingerprint
 from rpgen.checks.tensors import named_tensors, place_of
-from rpgen.checks.tolerance import tolerance_of
+from rpgen.checks.tolerance import shut, tolerance_of
 
 _DIGITS = 9
 
@@ -35,13 +35,16 @@ def fingerprints(value: Any) -> dict[str, Fingerprint]:
 
 
 def fingerprint_of(tensor: torch.Tensor) -> Fingerprint:
-    """Raises AssertionError for NaN or infinity: they compare with nothing."""
+    """Raises AssertionError for NaN or infinity: they compare with nothing.
+
+    What is shut out counts as 0, or its size would be all that the figures tell.
+    """
     values = tensor.detach().cpu()
     shape, dtype = tuple(values.shape), str(values.dtype).removeprefix("torch.")
     if not values.is_floating_point():
         digest = f"{zlib.crc32(values.contiguous().numpy().tobytes()):08x}"
         return Fingerprint(shape, dtype, digest=digest)
-    flat = values.double().reshape(-1)
+    flat = values.double().masked_fill(shut(values), 0.0).reshape(-1)
     if not bool(torch.isfinite(flat).all()):
         raise AssertionError("NaN and infinity compare with nothing: no baseline is made of them")
     return Fingerprint(

@@ -50,15 +50,23 @@ def computed_in(dtype: torch.dtype, model: torch.nn.Module | None) -> torch.dtyp
 def tolerance_for(reference: torch.Tensor, dtype: torch.dtype, depth: int) -> Tolerance:
     """The tolerance of a result that `depth` layers computed in `dtype`.
 
-    A constant reference is measured against its own magnitude.
+    A constant reference is measured against its own magnitude. Values that are shut out are no
+    part of its spread, or it would allow anything.
     """
-    values = reference.detach().double()
-    values = values[torch.isfinite(values)]
+    values = reference.detach()
+    values = values[torch.isfinite(values) & ~shut(values)].double()
     spread = float(values.std(unbiased=False)) if values.numel() else 0.0
     if spread == 0.0 and values.numel():
         spread = float(values.abs().max())
     largest = float(values.abs().max()) if values.numel() else 0.0
     return tolerance_of(spread, largest, dtype, depth)
+
+
+def shut(values: torch.Tensor) -> torch.Tensor:
+    """Where a value is the very least or most of its dtype: put there to shut something out (a
+    token that may not come next), and not computed."""
+    limits = torch.finfo(values.dtype)
+    return (values == limits.min) | (values == limits.max)
 
 
 def tolerance_of(spread: float, largest: float, dtype: torch.dtype, depth: int) -> Tolerance:

@@ -113,3 +113,22 @@ def test_a_tensor_on_another_device_is_named() -> None:
 def test_depth_counts_the_layers_of_all_parts() -> None:
     assert depth_of(None) == 1
     assert depth_of(model()) == 3
+
+
+def test_tokens_that_are_shut_out_do_not_widen_the_tolerance() -> None:
+    """-3.4e38 in a few places once allowed any difference in the others."""
+    logits = torch.linspace(-1, 1, 64).reshape(2, 32)
+    logits[:, 5:9] = torch.finfo(torch.float32).min
+    checks.assert_close(logits, logits.clone(), "it")
+    other = logits.clone()
+    other[0, 0] += 0.5
+    with pytest.raises(AssertionError, match="1 of 64 values"):
+        checks.assert_close(other, logits, "it")
+    checks.assert_different(other, logits, "it")
+    half = logits.to(torch.bfloat16)
+    half[:, 5:9] = torch.finfo(torch.bfloat16).min
+    checks.assert_close(half, logits, "it")
+    opened = logits.clone()
+    opened[1, 6] = 0.0
+    with pytest.raises(AssertionError, match=r"at \[1, 6\]"):
+        checks.assert_close(opened, logits, "it")
