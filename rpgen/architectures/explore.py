@@ -174,7 +174,10 @@ def joint_heads_first(model_type: str, heads: Sequence[str]) -> list[str]:
     kind = CONFIG_MAPPING[model_type]
 
     def joins(auto_class: str) -> bool:
-        chosen = model_class(auto_class)
+        try:
+            chosen = model_class(auto_class)
+        except ImportError:  # told when it is this head's turn
+            return False
         mapping = getattr(chosen, "_model_mapping", None)
         found = chosen if mapping is None else mapping.get(kind, None)
         first = found[0] if isinstance(found, tuple) else found
