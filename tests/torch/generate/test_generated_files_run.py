@@ -1,4 +1,4 @@
-"""The golden files are run: on healthy tiny models everything passes; on real weights, too."""
+"""The golden and the committed files are run: on healthy tiny models everything passes; on real weights, too."""
 
 import importlib.util
 import unittest
@@ -16,6 +16,8 @@ from rpgen.models.inputs import example_image, example_sound
 from rpgen.pool.pool import ResourcePool
 
 GOLDEN = Path(__file__).parents[2] / "golden"
+SKILLS = Path(__file__).parents[3] / "skills"
+FILES = {path.stem: path for folder in (GOLDEN, SKILLS) for path in sorted(folder.glob("*.py"))}
 
 
 def run(
@@ -44,13 +46,13 @@ def bad(result: unittest.TestResult) -> list[str]:
     return [f"{case}: {text}" for case, text in [*result.failures, *result.errors]]
 
 
-@pytest.mark.parametrize("name", sorted(path.stem for path in GOLDEN.glob("*.py")))
-def test_a_golden_file_passes_on_its_tiny_model(
+@pytest.mark.parametrize("name", FILES)
+def test_a_reviewed_file_passes_on_its_tiny_model(
     name: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("RPGEN_WEIGHTS", "tiny")
     monkeypatch.setenv("RPGEN_BASELINES", "update")
-    source = (GOLDEN / f"{name}.py").read_text("utf-8")
+    source = FILES[name].read_text("utf-8")
     if name == "general":  # nothing is known of its model: here it is a BERT
         source = source.replace('    "owner/unheard-of",', '    "owner/x", model_type="bert",')
     result = run(source, place=tmp_path / "test_it.py")
@@ -67,13 +69,13 @@ def test_a_golden_file_passes_on_its_tiny_model(
 @pytest.mark.parametrize(
     ("name", "test"),
     [
-        ("masked_lm", "test_a_masked_word_is_found"),
+        ("test_hf_bert_base_uncased", "test_a_masked_word_is_found"),
         ("token_classifier", "test_a_known_name_gets_its_kind"),
-        ("seq2seq", "test_a_known_sentence_is_translated"),
-        ("image_classifier", "test_a_known_photo_gets_its_label"),
+        ("test_hf_t5_small", "test_a_known_sentence_is_translated"),
+        ("test_hf_google_vit_base_patch16_224", "test_a_known_photo_gets_its_label"),
         ("object_detector", "test_a_known_photo_gets_its_label"),
-        ("image_text_encoder", "test_a_colour_fits_its_name"),
-        ("speech_recognition", "test_a_known_recording_is_understood"),
+        ("test_hf_openai_clip_vit_base_patch32", "test_a_colour_fits_its_name"),
+        ("test_hf_openai_whisper_tiny", "test_a_known_recording_is_understood"),
         ("speech_recognition_ctc", "test_a_known_recording_is_understood"),
     ],
 )
@@ -82,7 +84,7 @@ def test_untrained_weights_that_pass_for_trained_ones_do_not_meet_what_is_expect
 ) -> None:
     """Without the trained weights at hand: each expectation can be run, and can fail."""
     monkeypatch.setenv("RPGEN_WEIGHTS", "tiny")
-    source = (GOLDEN / f"{name}.py").read_text("utf-8")
+    source = FILES[name].read_text("utf-8")
     asked = "weights = CHECKPOINT.choice()"
     untrained = source.replace('weights.kind != "pretrained"', 'weights.kind != "tiny"')
     assert asked in untrained != source
