@@ -81,13 +81,14 @@ class KnownModel:
 
 @dataclass(frozen=True, eq=False)
 class ModelDatabase:
-    """The file's content; entries are made into values when they are asked for."""
+    """The file's content; entries are made into values when they are asked for. `raw_names` are
+    brands, and makers with a slash: each with its pipeline tag or its architecture's type."""
 
     source: Path
     made_with: Mapping[str, str]
     raw_architectures: Mapping[str, Any] = field(repr=False)
     raw_models: Mapping[str, Any] = field(repr=False)
-    raw_names: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    raw_names: Mapping[str, str] = field(default_factory=dict, repr=False)
 
     def architecture(self, model_type: str | None) -> Architecture | None:
         """One configuration type, None where it is not listed."""
@@ -211,7 +212,7 @@ def _names_problem(names: Any) -> str | None:
     if not isinstance(names, dict):
         return "'names' is not an object"
     for name, raw in names.items():
-        if not isinstance(raw, dict) or not isinstance(raw.get("model_type", raw.get("task")), str):
+        if not isinstance(raw, str):
             return f"the name {name!r} has neither a type nor a task"
     return None
 

@@ -29,7 +29,7 @@ USES: dict[str, Word] = {
     **_words(
         *(_S.VISION_LANGUAGE, "image-text-to-text"),
         "vl vlm vision visual omni multimodal visionlanguage imagetext ocr vlchat videochat mllm",
-        "lvlm vla gui screenshot chartqa textvqa videollm videochatgpt videollava",
+        "lvlm lmm lmms vla gui ui screenshot chartqa textvqa videollm videochatgpt videollava",
     ),
     **_words(_S.VISION_LANGUAGE, "image-to-text", "captioning captioner caption captions"),
     **_words(_S.VISION_LANGUAGE, "visual-question-answering", "vqa okvqa nlvr2 gqa"),
@@ -107,6 +107,7 @@ USES: dict[str, Word] = {
     ),
     **_words(_F.VISION, "keypoint-detection", "pose keypoint keypoints landmark landmarks gaze"),
     **_words(_F.VISION, "image-to-image", "superresolution denoising deblur upscale"),
+    **_words(_F.VISION, "image-to-3d", "3d"),
     **_words(
         *(_F.VISION, "video-classification"),
         "video kinetics kinetics400 k400 k600 ssv2 ucf101 ucf hmdb51 action crime violence",
@@ -160,7 +161,7 @@ USES |= {word: meanings[0] for word, meanings in SHARED.items() if word not in U
 SEES = frozenset({"vision", "visual", "omni"})
 """Words that a model of images alone may carry as well."""
 
-SOUNDS = ("audio", "speech", "voice", "asr", "tts", "music")
+SOUNDS = ("audio", "speech", "voice", "asr", "tts", "music", "esc50")
 """Beginnings of words of sound: with them an architecture of images looks at sounds' pictures."""
 
 TALKS = frozenset({"chat", "instruct", "llm", "instruction"})
@@ -172,13 +173,13 @@ NLI = frozenset({"mnli", "nli", "xnli", "anli", "snli", "zeroshot"})
 TURNING = frozenset(
     {
         *("vl", "vlm", "vision", "visual", "omni", "captioning", "captioner", "vqa", "docvqa"),
-        *("multimodal", "visionlanguage", "vla", "mllm", "ocr", "nlvr2", "lvlm"),
+        *("multimodal", "visionlanguage", "vla", "mllm", "ocr", "nlvr2", "lvlm", "lmm", "lmms"),
         *("sentence", "embedding", "embeddings", "embed", "embd", "simcse", "sts", "stsb", "sbert"),
         *("reranker", "rerank", "audio", "tts", "asr", "retriever", "paraphrase", "guard"),
         *("bge", "e5", "gte", "speech", "transcribe", "voice", "crossencoder", "ranker"),
         *("sentiment", "toxic", "classifier", "classification", "reward", "rm", "prm", "seqcls"),
         *("music", "forcedaligner", "videollm", "videochatgpt"),
-        *("summarization", "translation", "summarizer", "seq2seq"),
+        *("summarization", "translation", "summarizer", "seq2seq", "upos"),
         *NLI,
     }
 )
@@ -203,6 +204,7 @@ LEADING = frozenset(
             "finetuned",
             "distil",
             "medical",
+            "random",
         ),
     }
 )

@@ -22,6 +22,7 @@ QUANTISED = re.compile(r"[.-](i?q\d\w*|bf16|fp?16|fp?32)$")
 VISION_VERSION = re.compile(r"^(r?\d[\d.]*)v$|^v$")  # GLM-4.5V, R1V, MiniCPM-V see
 OMNI = re.compile(r"^o$")  # MiniCPM-o sees and hears
 VIT_SIZE = re.compile(r"\bvit[tsbmlhg](?=\d)")  # vitb16, vits8: a ViT with its size
+CLASS_NAME = re.compile(r"(?<=[a-z\d])(For(?=[A-Z])|Model$)")  # RoFormerForMaskedLM, RoFormerModel
 PARTS = re.compile(r"[^a-z0-9.]+")
 STEM, VERSION = re.compile(r"[^a-z]"), re.compile(r"[-_]?v?\d+$")
 SEPARATORS = str.maketrans("", "", "-_. ")
@@ -63,7 +64,9 @@ def _last_part(name: str) -> str:
 
 
 def tokens(name: str) -> tuple[str, ...]:
-    """Runs of letters or of digits, without sizes such as 7b, 1.5B, 8x7B, a3b."""
+    """Runs of letters or of digits, without sizes such as 7b, 1.5B, 8x7B, a3b. The name of a class
+    ends where its head begins."""
+    name = CLASS_NAME.sub(r" \1 ", _last_part(name))
     kept = [
         OMNI.sub("omni", VISION_VERSION.sub(r"\1 vision", part))
         for part in PARTS.split(VIT_SIZE.sub("vit ", plain_name(name)))
@@ -116,30 +119,30 @@ class NameIndex:
         return self.named(text) or self.named(f"{text}2")
 
     def maker(self, organisation: str) -> Known | None:
-        raw = self._database.raw_names.get(f"{organisation}/")
-        return self._named(organisation, raw) if raw else None
+        says = self._database.raw_names.get(f"{organisation}/")
+        return self._named(organisation, says) if says else None
 
     def inside(self, word: str) -> str | None:
         """The architecture that a word of use stands for as well: bge is a bert."""
-        found = self._database.raw_names.get(word, {}).get("model_type", self._own.get(word))
-        return str(found) if found else None
+        says = self._database.raw_names.get(word)
+        return self._own.get(word) if says is None or says in TAGS else says
 
     def _make(self, text: str) -> Known | None:
-        raw = self._database.raw_names.get(text)
-        if raw is not None:
-            return self._named(text, raw)
+        says = self._database.raw_names.get(text)
+        if says is not None:
+            return self._named(text, says)
         model_type = self._own.get(text)
         if model_type is None:
             return None
         short = len(text) <= SHORT and text.rstrip("0123456789") not in self._stems
         return self._type(model_type, OWN_NAME, first=short)
 
-    def _named(self, name: str, raw: Mapping[str, Any]) -> Known:
-        """An entry of the names section: another name of an architecture, or a pipeline tag."""
-        if "model_type" in raw:
-            return self._type(raw["model_type"], BRAND)
-        family, subfamily = split(TAGS.get(raw["task"]))
-        return Known(None, family, subfamily, BRAND, raw["task"], first=len(name) <= SHORT)
+    def _named(self, name: str, says: str) -> Known:
+        """An entry of the names section: a pipeline tag, or another name of an architecture."""
+        if says not in TAGS:
+            return self._type(says, BRAND)
+        family, subfamily = split(TAGS[says])
+        return Known(None, family, subfamily, BRAND, says, first=len(name) <= SHORT)
 
     def _type(self, model_type: str, confidence: float, first: bool = False) -> Known:
         known = self._database.architecture(model_type)

@@ -149,8 +149,8 @@ def _two_halves(matches: list[Match], words: tuple[str, ...]) -> tuple[str, str]
 
 def _of_maker(maker: Known | None, known: Known) -> list[Use]:
     """An organisation that makes one kind of model counts as a word: it turns a text model,
-    but for those who publish text models of every kind."""
-    if maker is None or maker.family is Family.TEXT_GENERATION is not known.family:
+    but for those who publish text models of every kind. A brand of one use stays what it is."""
+    if maker is None or maker.family is Family.TEXT_GENERATION is not known.family or known.task:
         return []
     says = maker.subfamily or maker.family
     turns = known.family in TEXT_FAMILIES

@@ -120,6 +120,7 @@ def test_names_of_nothing_are_answered(name: str) -> None:
 def test_names_are_read_in_words() -> None:
     assert tokens("Qwen/Qwen2.5-VL-72B-Instruct") == ("qwen", "2", "5", "vl", "instruct")
     assert tokens("mistralai/Mixtral-8x7B-v0.1") == ("mixtral", "v", "0", "1")
+    assert tokens("x/tiny-random-RoFormerForMaskedLM")[2:] == ("roformer", "for", "maskedlm")
     assert plain_name("a/b/SmolLM2-135M-Instruct.Q4_K_M.gguf") == "smollm2-135m-instruct"
     assert plain_name("x/bert-base") == "bert-base"
     assert has_size("qwen3-30B-A3B")

@@ -1,11 +1,13 @@
 """Names alone, on public model ids whose labels come from elsewhere.
 
 `tests/data/public_models.jsonl` has one id a line with its family (null: outside the five), its
-sub-family where the source tells one, the list it was collected with (1 to 5, in their order) and
+sub-family where the source tells one, the list it was collected with (1 to 7, in their order) and
 the source. No label comes from rpgen: they are the headings of other projects' tables, the class
-or task in the code around an id, or the hub's own task. The half of the ids with an odd hash is
-measured; patterns are tuned on the other one. `docs/benchmarks.md`, "Names alone", has the
-figures of each list when it was new, which are lower: run with `-s` for today's.
+or task in the code around an id, or the hub's own task. Each list is split by a hash of the id.
+Only one part is of names that nobody had tuned on: the odd half of the last list, measured once
+when all was frozen. The others have been read since and are here so that they stay right.
+`docs/benchmarks.md`, "Names alone", has the figures of each list when it was new: run with `-s`
+for today's.
 """
 
 import json
@@ -22,7 +24,8 @@ from rpgen.families import FAMILY_OF, Family, Subfamily
 from rpgen.model_database import ModelDatabase, load
 
 IDS = Path(__file__).parents[2] / "data" / "public_models.jsonl"
-LISTS = 5
+LISTS = 7
+UNREAD = 7  # the list whose odd half was never tuned on
 
 
 @dataclass(frozen=True)
@@ -34,8 +37,12 @@ class PublicModel:
     source: str
 
     @property
-    def measured(self) -> bool:
+    def odd(self) -> bool:
         return int(sha256(self.id.lower().encode()).hexdigest(), 16) % 2 == 1
+
+    @property
+    def unread(self) -> bool:
+        return self.odd and self.list == UNREAD
 
     @property
     def documented(self) -> bool:
@@ -71,14 +78,14 @@ def share(models: list[PublicModel], answers: dict[str, Family | None]) -> float
 def test_the_ids_are_many_and_each_has_a_source(models: list[PublicModel]) -> None:
     names = [one.id.lower() for one in models]
     assert names == sorted(set(names))
-    assert len(models) >= 1500
-    assert len({name.partition("/")[0] for name in names}) >= 600
+    assert len(models) >= 3000
+    assert len({name.partition("/")[0] for name in names}) >= 900
     assert all(one.source and one.id.count("/") <= 1 for one in models)
     assert all(one.subfamily is None or FAMILY_OF[one.subfamily] is one.family for one in models)
     families = Counter(one.family for one in models)
     assert set(families) == {*Family, None}
     assert min(families.values()) >= 50
-    assert 0.45 < sum(one.measured for one in models) / len(models) < 0.55
+    assert 0.45 < sum(one.odd for one in models) / len(models) < 0.55
     assert {one.list for one in models} == set(range(1, LISTS + 1))
 
 
@@ -91,29 +98,41 @@ def test_none_is_known_to_the_database_by_its_id(models: list[PublicModel]) -> N
     assert [one.id for one in models if {one.id.lower(), plain_name(one.id)} & known] == []
 
 
-def test_names_alone_are_right(
+def test_names_that_nobody_tuned_on_are_right(
     models: list[PublicModel], answers: dict[str, Family | None]
 ) -> None:
-    measured = [one for one in models if one.measured]
-    table = Counter((str(one.family), str(answers[one.id])) for one in measured)
+    """Do not tune on what this prints: it would leave no names to measure on. Collect a new list
+    and make it `UNREAD`."""
+    unread = [one for one in models if one.unread]
+    table = Counter((str(one.family), str(answers[one.id])) for one in unread)
     columns = [*map(str, Family), "None"]
-    print("\nmeasured half, what they are by what their names say:")
+    print("\nwhat they are by what their names say:")
     for row in columns:
         print(f"{row:16}", *(f"{table[row, column]:5}" for column in columns))
-    for one in measured:
+    told = [one for one in unread if answers[one.id] is not None]
+    print(
+        f"right: {share(unread, answers):.1%} of {len(unread)}, where there is an answer:", end=" "
+    )
+    print(f"{share(told, answers):.1%}")
+    assert len(unread) >= 350
+    assert all(one.documented for one in unread)
+    assert share(unread, answers) >= 0.95
+    assert share(told, answers) >= 0.96
+
+
+def test_names_that_were_tuned_on_stay_right(
+    models: list[PublicModel], answers: dict[str, Family | None]
+) -> None:
+    read = [one for one in models if not one.unread]
+    for one in read:
         if answers[one.id] is not one.family:
             print(f"list {one.list}: {one.id} is {one.family}, not {answers[one.id]}")
     for number in range(1, LISTS + 1):
-        of_list = [one for one in models if one.list == number]
+        of_list = [one for one in read if one.list == number]
         print(f"list {number}: {share(of_list, answers):.1%} of {len(of_list)}")
-    told = [one for one in measured if answers[one.id] is not None]
-    print(f"measured: {share(measured, answers):.1%}, where there is an answer:", end=" ")
-    print(f"{share(told, answers):.1%}")
-    documented = [one for one in measured if one.documented]
-    assert len(documented) >= 400
-    assert share(documented, answers) >= 0.95
-    assert share(measured, answers) >= 0.94
-    assert share(told, answers) >= 0.96
+        assert share(of_list, answers) >= 0.93
+    print(f"all of them: {share(read, answers):.1%} of {len(read)}")
+    assert share(read, answers) >= 0.96
 
 
 def test_a_sub_family_is_right_where_the_source_tells_one(models: list[PublicModel]) -> None:
@@ -122,7 +141,7 @@ def test_a_sub_family_is_right_where_the_source_tells_one(models: list[PublicMod
     given = Counter(
         same.get(found.subfamily, found.subfamily) is same.get(one.subfamily, one.subfamily)
         for one in models
-        if one.measured
+        if one.odd
         and one.subfamily
         and (found := classify(ModelFacts(one.id), load())).family is one.family
         and found.subfamily
