@@ -7,7 +7,6 @@ import json
 import sys
 import time
 import warnings
-from dataclasses import replace
 from typing import Any
 
 from rpgen.architectures.explore import explore, heads_of, wants_joint
@@ -58,13 +57,13 @@ def _as_remembered(known: Architecture) -> dict[str, Any] | None:
 
 
 def _best(model_type: str, recipe: Recipe) -> Verdict:
-    """What the checks say of a recipe, else of the first with other settings that stands them."""
+    """What the checks say of a recipe, else of the first other one that stands them."""
     verdict = try_out(model_type, recipe, whole=True)
     if verdict.problem is None:
         return verdict
     config = subject(model_type, recipe).config
-    for more in remedies(config, verdict.problem):
-        mended = _tried(model_type, replace(recipe, settings={**recipe.settings, **more}))
+    for other in remedies(recipe, config, verdict.problem):
+        mended = _tried(model_type, other)
         if mended is not None and mended.problem is None:
             return mended
     return verdict

@@ -1,11 +1,17 @@
-"""Other settings for a tiny model that runs and yet fails a check: where its weights make it so.
+"""Other recipes for a tiny model that runs and yet fails a check: where its weights or its
+inputs make it so.
 
 Random weights of the spread that suits wide layers let the signal of narrow ones fade away, and
-a model that only tells what it is sure of tells nothing.
+a model that only tells what it is sure of tells nothing. A mask of ones hides everything where
+a one means padding; at the edge of a picture of many small patches a box may be infinite.
 """
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any
+
+from rpgen.models.examples.spec import Kind
+from rpgen.models.recipe import Recipe
 
 _SPREAD = "initializer_range"
 _USUAL = 0.02  # where a configuration does not say it
@@ -13,16 +19,39 @@ _LARGER = (10.0, 4.0)
 _WIDEST = 0.3
 
 
-def remedies(config: Any, problem: str) -> Iterator[dict[str, Any]]:
-    """Values by path to try one after another for what `problem` says."""
+def remedies(recipe: Recipe, config: Any, problem: str) -> Iterator[Recipe]:
+    """Recipes to try one after another for what `problem` says."""
     if not problem.startswith(("finite:", "matters:")):
         return
+    for more in _other_settings(config, problem):
+        yield replace(recipe, settings={**recipe.settings, **more})
+    other = _unmasked if problem.startswith("matters:") else _smaller_pictures
+    inputs = {name: other(name, dict(spec)) for name, spec in recipe.inputs.items()}
+    if inputs != recipe.inputs:
+        yield replace(recipe, inputs=inputs)
+
+
+def _other_settings(config: Any, problem: str) -> Iterator[dict[str, Any]]:
+    """Values by path."""
     tree = dict(parts(config))
     sure = _open_to_all(tree) if problem.startswith("matters:") else {}
     wider = [_wider(tree, factor) for factor in _LARGER]
     yield from filter(None, [sure, *wider])
     if sure:
         yield {**sure, **wider[0]}
+
+
+def _unmasked(name: str, spec: dict[str, Any]) -> dict[str, Any]:
+    if name.endswith("mask") and spec["kind"] == Kind.ONES and spec.get("dtype") == "bool":
+        return {**spec, "kind": Kind.ZEROS.value}
+    return spec
+
+
+def _smaller_pictures(name: str, spec: dict[str, Any]) -> dict[str, Any]:
+    shape = spec["shape"]
+    if name == "pixel_values" and len(shape) >= 4:
+        return {**spec, "shape": [*shape[:-2], *(side // 2 for side in shape[-2:])]}
+    return spec
 
 
 def _wider(tree: Mapping[str, Mapping[str, Any]], factor: float) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """A loaded model: whole, healthy, ready to use, and where it should be."""
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, cast
 
 import torch
 
@@ -51,38 +51,24 @@ def _open_bound(name: str, tensor: torch.Tensor) -> bool:
 
 
 def _assert_tied(model: torch.nn.Module) -> None:
-    """Input and output embeddings are one tensor where the configuration ties them."""
-    config: Any = getattr(model, "config", None)
-    if config is None or not hasattr(model, "get_output_embeddings"):
-        return
-    tied = getattr(config, "tie_word_embeddings", False)
-    try:
-        inner = config.get_text_config() if hasattr(config, "get_text_config") else config
-    except ValueError:  # several parts read text, so there is no single table of words
-        return
-    if not (tied and getattr(inner, "tie_word_embeddings", tied)):
+    """The output embeddings are one tensor with what transformers promised to tie them to,
+    which it does where class and configuration ask for it."""
+    promised: Any = getattr(model, "all_tied_weights_keys", None)
+    if not promised:
         return
     try:
-        output, given = model.get_output_embeddings(), model.get_input_embeddings()
+        output = getattr(cast(Any, model).get_output_embeddings(), "weight", None)
     except NotImplementedError:  # models of several parts have no single table of words
         return
-    first, second = getattr(output, "weight", None), getattr(given, "weight", None)
-    if first is None or second is None or first.shape != second.shape:
-        return
-    if not _promised_tied(model, first):
-        return
-    if first.data_ptr() != second.data_ptr():
-        raise AssertionError(
-            "the configuration ties the output embeddings to the input embeddings,"
-            " but they are two tensors"
-        )
-
-
-def _promised_tied(model: Any, output: torch.Tensor) -> bool:
-    """Some classes tie other tables than the words' (Luke those of its entities)."""
-    tied = model.all_tied_weights_keys
-    named = model.named_parameters(remove_duplicate=False)
-    return any(tensor is output and name in tied for name, tensor in named)
+    named = dict(model.named_parameters(remove_duplicate=False))
+    for name, source in promised.items():
+        if named.get(name) is not output or source not in named:
+            continue
+        if named[source].data_ptr() != named[name].data_ptr():
+            raise AssertionError(
+                f"the configuration ties the output embeddings ({name}) to {source},"
+                " but they are two tensors"
+            )
 
 
 def assert_ready(model: torch.nn.Module) -> None:

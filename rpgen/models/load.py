@@ -13,13 +13,13 @@ from pathlib import Path
 from typing import Any
 
 from rpgen.errors import MissingPackageError, ModelUnavailableError, UsageError
+from rpgen.models.awake import awaken
 from rpgen.models.quiet import quiet_transformers, seeded
 
 SEED = 20_241
 """The seed of random and tiny weights: the same model every time."""
 
 _TORCH_NAMES = {"fp32": "float32", "fp16": "float16", "bf16": "bfloat16"}
-_AJAR = 0.5
 _INFO_KEYS = ("missing_keys", "unexpected_keys", "mismatched_keys", "error_msgs")
 
 
@@ -85,7 +85,7 @@ def built_model(
     wanted = torch_dtype(dtype or "fp32", device)
     with loading(str(config.model_type)), seeded(SEED):
         model = from_config(config, auto_class, trust_remote_code, options or {})
-    _open_gates(model)
+    awaken(model, SEED)
     _give_forward(model)
     model.rpgen_loading_info = dict.fromkeys(_INFO_KEYS, ())
     if wanted is not torch.float32:
@@ -99,16 +99,6 @@ def _give_forward(model: Any) -> None:
 
     if type(model).forward is torch.nn.Module.forward and hasattr(model, "encode"):
         model.forward = model.encode
-
-
-def _open_gates(model: Any) -> None:
-    """Some branches begin behind a gate that is shut, and what goes in there would not matter."""
-    import torch
-
-    with torch.no_grad():
-        for name, parameter in model.named_parameters():
-            if parameter.numel() == 1 and name.endswith("gate") and parameter.item() == 0:
-                parameter.fill_(_AJAR)
 
 
 def count_parameters(config: Any, auto_class: str, trust_remote_code: bool = False) -> int:

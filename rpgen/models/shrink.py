@@ -44,6 +44,8 @@ CHUNK = 32  # of a text, in models with states: what is shorter is filled up to 
 LARGEST_PATCH = 128
 FEWER_PIXELS = 8
 CODES = 64  # of a picture's alphabet
+SPREAD = 0.02  # of weights, where a type's own is next to nothing: nobody draws from it
+LEAST_SPREAD = 0.001
 NORM_GROUPS = 32  # of channels, in models that paint pictures
 
 
@@ -197,6 +199,8 @@ def _shrink_figure(key: str, value: Any, rung: Rung, config: Mapping[str, Any]) 
         return False
     if key == "apply_layernorm_after_vision_backbone":
         return False  # it wants channels last, as timm's have them
+    if key == "initializer_range" and isinstance(value, float) and 0 < value < LEAST_SPREAD:
+        return SPREAD
     if not isinstance(value, int) or isinstance(value, bool):
         return value
     if "vocab" in key:

@@ -9,12 +9,19 @@ import torch
 
 from rpgen import checks
 from rpgen.checks.level import asked_level
+from rpgen.checks.told import TOLD
 from rpgen.checks.tolerance import computed_in, tolerance_for
 from rpgen.errors import UsageError
 from rpgen.models import Checkpoint
 
 GPT2 = Checkpoint("gpt2", "AutoModelForCausalLM", "gpt2", weights="tiny")
 IDS = torch.tensor([[5, 9, 300, 17, 42, 8, 77, 23]])
+
+
+@pytest.fixture(autouse=True)
+def of_no_file() -> None:
+    """What an earlier test's file was told counts no longer."""
+    TOLD.reset()
 
 
 @pytest.fixture

@@ -14,6 +14,7 @@ from rpgen.models.examples.repair import Failure, repaired
 from rpgen.models.examples.situation import Situation
 from rpgen.models.examples.spec import Spec, normal, tokens
 from rpgen.models.load import count_parameters, part_for
+from rpgen.models.recipe import Recipe
 from rpgen.models.shrink import LADDER, shrunk
 
 
@@ -74,10 +75,23 @@ def test_features_that_meet_are_made_as_long_as_each_other() -> None:
 
 
 def test_weights_that_tell_nothing_get_a_wider_spread() -> None:
-    first, second = remedies(BertConfig(), "finite: outputs.logits: 4 of 4 values are NaN")
-    assert first == {"initializer_range": pytest.approx(0.2)}
-    assert second == {"initializer_range": pytest.approx(0.08)}
-    assert not list(remedies(BertConfig(), "memory: it grows"))
+    given = {"input_ids": {"kind": "tokens", "shape": [2, 12], "high": 1000}}
+    recipe = Recipe("AutoModel", 0, {"vocab_size": 64}, given)
+    first, second = remedies(recipe, BertConfig(), "finite: outputs.logits: 4 of 4 values are NaN")
+    assert first.settings == {"vocab_size": 64, "initializer_range": pytest.approx(0.2)}
+    assert second.settings == {"vocab_size": 64, "initializer_range": pytest.approx(0.08)}
+    assert first.inputs == second.inputs == given
+    assert not list(remedies(recipe, BertConfig(), "memory: it grows"))
+
+
+def test_inputs_that_tell_nothing_are_shown() -> None:
+    picture = {"kind": "normal", "shape": [2, 3, 256, 256], "dtype": "float32"}
+    mask = {"kind": "ones", "shape": [2, 12], "dtype": "bool"}
+    recipe = Recipe("AutoModel", 0, {}, {"pixel_values": picture, "mel_mask": mask})
+    *_, last = remedies(recipe, BertConfig(), "matters: another pixel_values: nothing changed")
+    assert last.inputs == {"pixel_values": picture, "mel_mask": {**mask, "kind": "zeros"}}
+    *_, last = remedies(recipe, BertConfig(), "finite: outputs.boxes: 4 of 40 values are infinite")
+    assert last.inputs == {"pixel_values": {**picture, "shape": [2, 3, 128, 128]}, "mel_mask": mask}
 
 
 def test_a_sound_by_another_name_is_made_long_enough() -> None:

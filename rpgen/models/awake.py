@@ -1,0 +1,54 @@
+"""Weights that begin as nothing, in a model that nobody trained.
+
+A gate that is shut, a projection or a codebook of zeros: training opens them. Until then what
+goes through them has no say in the result, and a test of it could not fail.
+"""
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import torch
+
+_AJAR = 0.5
+_SPREAD = 0.02
+_GLANCE = 1_024
+
+
+def awaken(model: Any, seed: int) -> None:
+    """Opens the gates, and fills each matrix of zeros with numbers from the seed.
+
+    Buffers only where a checkpoint holds them: the others are computed anew with each load.
+    """
+    import torch
+
+    generator = torch.Generator().manual_seed(seed)
+    with torch.no_grad():
+        for name, values in _kept(model):
+            if values.numel() == 1:
+                if name.endswith("gate") and values.item() == 0:
+                    values.fill_(_AJAR)
+            elif values.ndim > 1 and _empty(values):
+                values.copy_(_rows(values, generator))
+
+
+def _kept(model: Any) -> "Iterator[tuple[str, torch.Tensor]]":
+    yield from model.named_parameters()
+    stored = model.state_dict().keys()
+    yield from ((name, each) for name, each in model.named_buffers() if name in stored)
+
+
+def _empty(values: "torch.Tensor") -> bool:
+    if not values.is_floating_point() or values.is_meta or not values.numel():
+        return False
+    return not values.reshape(-1)[:_GLANCE].any() and not values.any()
+
+
+def _rows(values: "torch.Tensor", generator: "torch.Generator") -> "torch.Tensor":
+    """Rows of one length: of the entries of a codebook the best direction is the nearest, not
+    the shortest entry."""
+    import torch
+
+    drawn = torch.randn(values.shape, generator=generator).flatten(1)
+    length = _SPREAD * drawn.shape[1] ** 0.5
+    return (drawn * (length / drawn.norm(dim=1, keepdim=True))).view(values.shape)

@@ -1,0 +1,45 @@
+"""What begins as nothing in an untrained model has a say in its result."""
+
+import torch
+
+from rpgen.models.awake import awaken
+
+
+class Beginner(torch.nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.gate = torch.nn.Parameter(torch.zeros(1))
+        self.projection = torch.nn.Parameter(torch.zeros(3, 8))
+        self.trained = torch.nn.Parameter(torch.ones(3, 8))
+        self.bias = torch.nn.Parameter(torch.zeros(8))
+        self.register_buffer("codes", torch.zeros(5, 4))
+        self.register_buffer("counts", torch.zeros(5, 4, dtype=torch.int64))
+        self.register_buffer("computed", torch.zeros(5, 4), persistent=False)
+
+
+def test_gates_open_and_matrices_of_zeros_are_filled() -> None:
+    model = Beginner()
+    awaken(model, seed=0)
+    assert model.gate.item() == 0.5
+    assert model.projection.count_nonzero() == 24
+    assert model.get_buffer("codes").count_nonzero() == 20
+    lengths = model.get_buffer("codes").norm(dim=1)
+    assert torch.allclose(lengths, torch.full((5,), 0.02 * 2))
+
+
+def test_the_rest_is_left_alone() -> None:
+    model = Beginner()
+    awaken(model, seed=0)
+    assert torch.equal(model.trained, torch.ones(3, 8))
+    for name in ("counts", "computed"):
+        assert not model.get_buffer(name).any()
+    assert not model.bias.any()
+
+
+def test_the_same_seed_gives_the_same_weights() -> None:
+    first, second, third = Beginner(), Beginner(), Beginner()
+    awaken(first, seed=0)
+    awaken(second, seed=0)
+    awaken(third, seed=1)
+    assert torch.equal(first.projection, second.projection)
+    assert not torch.equal(first.projection, third.projection)
