@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from rpgen.models import shrink_names as names
 from rpgen.models.shrink_fit import (
     first_count,
     fit_feature_layers,
@@ -23,6 +24,7 @@ from rpgen.models.shrink_fit import (
     is_table,
     nodes,
 )
+from rpgen.models.shrink_pictures import fit_pictures
 from rpgen.models.shrink_tokens import with_tokens_moved
 
 VOCABULARY = 1024
@@ -35,7 +37,6 @@ SPECTROGRAM = 128  # frames, in models that take one spectrogram of fixed length
 IMAGE = 256
 FRAMES = 8
 FEATURE_MAPS = 4  # what their sides are divided by where an image of 1024 becomes one of 256
-PATCHES = 8  # a side, of a picture that becomes as many tokens of a text as it has patches
 QUERIES = 20  # of a detector, so that a small picture has enough places for them
 KEYPOINTS = 32  # of a picture, each of which is compared with all of another
 ATTENTION_WINDOW = 32
@@ -78,39 +79,6 @@ LADDER = (
     Rung(8, image=1), Rung(8, image=2), Rung(8, image=4),
 )  # fmt: skip
 
-_WIDTH = re.compile(
-    r"hidden_size|hidden_dim|(^|_)dims?$|^dim_|_dim_|width$|widths$|d_model$|n_embd|d_inner|n_inner"
-    r"|ffn|^d_ff|d_kv|^d_v$|intermediate|embed(ding)?_size|^embed|_rank$|filters|proj(ection)?_size"
-    r"|channels?$|^flow_size$|channel_list|planes|adapter_input_size|inner_size|lstm|upsample_groups|d_latents|^coordinate_size$|^shape_size$|bottleneck|state_size|codevector_dim|_units$"
-    r"|expert_size|pooler_output_size|d_head|head_width|d_ssm$|d_state$|pos_feats$|ff_mult_dim|conv_out"
-)
-_NOT_WIDTH = re.compile(
-    r"^num_(?!filters|pos_feats)|model_in_dim|patch_embed_hidden|feature_projection_input_dim|keypoint_decoder_dim|pos_emb|token|vocab|patch(es|_size|_stride|_norm)|kernel(?!_predictor)|stride|window|ratio|max_|drop|eps"
-    r"|position_embeddings|type$|_act$|rope_|scale|factor|time_step|audio_channels|depth(?!wise)|index|_id$"
-    r"|per_group|n_groups|norm|embeds_layer"
-)
-_INNER = re.compile(r"intermediate|ffn|d_ff$|n_inner|inner_size|mlp_dim|expert_size")
-_HEAD_DIM = re.compile(r"head_?dim$|^d_kv$|(^|_)d_head$|^kv_channels$|head_width")
-_HEADS = re.compile(r"heads$|^n_head$|^num_heads|^n_head_kv$|_head_num$")
-_LAYERS = re.compile(r"(^|_)layers?$|^depth$|_depth$|_num_flows$|^num_self_attends_per_block$")
-_NOT_LAYERS = re.compile(r"feat|conv_|adapter|select|shared|nextn|separable|downsample")
-_STAGES = re.compile(
-    r"^depths$|^layers_per_stage$|^layers$|^num_blocks$|_depths$|^num_stage_blocks$|^stage_num_blocks$"
-)
-_EXPERTS = re.compile(r"^(num|n|moe_num)_(?!shared)\w*experts$")
-_CHOSEN_EXPERTS = re.compile(
-    r"experts_per_tok|^moe_top_?k$|num_selected_experts|^moe_k$|expert_topk|experts_topk|^top_k_experts$"
-)
-_ONE_GROUP = re.compile(r"(^|_)(n|topk|expert|num_expert)_group$|^first_k_dense_replace$")
-_LAYER_NUMBERS = re.compile(
-    r"(attn|attention|layer|block)\w*_(index(es)?|indices|ids)$|^cross_attention_layers$"
-)
-_MULTIPLIERS = ("width_coefficient", "depth_coefficient", "depth_multiplier", "width_multiplier")
-_MULTIPLIER = 4.0
-_DEPTH_NAMES = (
-    "num_hidden_layers", "n_layer", "num_layers", "n_layers", "decoder_layers", "depth",
-)  # fmt: skip
-
 _AT_LEAST = {"base_channels": NORM_GROUPS, "neck_out_channels": 64}
 """Widths that are divided once more within the model."""
 
@@ -128,10 +96,10 @@ _TINY_BACKBONE: dict[str, Any] = {
 def shrunk(config: Mapping[str, Any], rung: Rung) -> dict[str, Any]:
     """The same tree with small figures. The result is new; `config` is left alone."""
     if any("width_coefficient" in node for node in nodes(config)):
-        rung = Rung(int(_MULTIPLIER))  # the channel lists are multiplied by it
+        rung = Rung(int(names.MULTIPLIER))  # the channel lists are multiplied by it
     small = _shrink(config, rung)
     if not rung.image:
-        _fit_pictures(small)
+        fit_pictures(small)
     fit_feature_layers(small)
     return with_tokens_moved(small)
 
@@ -193,8 +161,8 @@ def _is_layer(key: Any, value: Any) -> bool:
 
 
 def _shrink_figure(key: str, value: Any, rung: Rung, config: Mapping[str, Any]) -> Any:
-    if key in _MULTIPLIERS and isinstance(value, float):
-        return value / _MULTIPLIER
+    if key in names.MULTIPLIERS and isinstance(value, float):
+        return value / names.MULTIPLIER
     if key in ("use_timm_backbone", "use_pretrained_backbone"):
         return False
     if key == "apply_layernorm_after_vision_backbone":
@@ -205,18 +173,18 @@ def _shrink_figure(key: str, value: Any, rung: Rung, config: Mapping[str, Any]) 
         return value
     if "vocab" in key:
         return VOCABULARY if value > 4 * VOCABULARY else value
-    if _LAYERS.search(key) and not _NOT_LAYERS.search(key) and "depths" not in config:
+    if names.LAYERS.search(key) and not names.NOT_LAYERS.search(key) and "depths" not in config:
         stack = _stack(config, rung)
         return min(value, len(stack.kept) if stack else rung.layers)
     return _shrink_count(key, value, rung, config)
 
 
 def _shrink_count(key: str, value: int, rung: Rung, config: Mapping[str, Any]) -> int:
-    if _EXPERTS.search(key):
+    if names.EXPERTS.search(key):
         return min(value, EXPERTS)
-    if _CHOSEN_EXPERTS.search(key):
+    if names.CHOSEN_EXPERTS.search(key):
         return min(value, 2)
-    if _ONE_GROUP.search(key):
+    if names.ONE_GROUP.search(key):
         return min(value, 1)
     if key == "patch_size" and value > LARGEST_PATCH:
         return value // FEWER_PIXELS
@@ -253,7 +221,7 @@ def _shrink_count(key: str, value: int, rung: Rung, config: Mapping[str, Any]) -
         return _image_size(next(filter(None, patches), None))
     if key == "image_size" and value > IMAGE and "window_size" in config:
         return value // 2  # windows slide over pictures of any size
-    if _HEADS.search(key):
+    if names.HEADS.search(key):
         few = 1 if "key_value" in key or key.endswith("kv") else value
         return value // rung.heads if value % rung.heads == 0 else few
     return _width(key, value, rung)
@@ -264,11 +232,11 @@ def _image_size(patch: Any) -> int:
 
 
 def _width(key: str, value: int, rung: Rung) -> int:
-    if _HEAD_DIM.search(key):
+    if names.HEAD_DIM.search(key):
         return _divided(value, max(1, rung.widths // rung.heads))
-    if not _WIDTH.search(key) or _NOT_WIDTH.search(key):
+    if not names.WIDTH.search(key) or names.NOT_WIDTH.search(key):
         return value
-    return _divided(value, rung.widths * (rung.inner if _INNER.search(key) else 1))
+    return _divided(value, rung.widths * (rung.inner if names.INNER.search(key) else 1))
 
 
 def _divided(value: int, factor: int) -> int:
@@ -292,14 +260,14 @@ def _shrink_list(key: str, value: list[Any], rung: Rung, config: Mapping[str, An
         return _smaller_maps(value)
     if not value or not all(type(item) is int for item in value):
         return [_shrink(v, rung) if isinstance(v, Mapping) else v for v in value]
-    if stack is not None and _LAYER_NUMBERS.search(key) and len(value) != len(stack.kept):
+    if stack is not None and names.LAYER_NUMBERS.search(key) and len(value) != len(stack.kept):
         last = len(stack.kept) - 1
         return sorted({min(item, last) for item in value}) if max(value) > last else value
     if key == "attention_window":
         return [min(item, ATTENTION_WINDOW) for item in value]
-    if _STAGES.search(key):
+    if names.STAGES.search(key):
         return [min(item, 1) for item in value]
-    wide = key == "out_features" or (_WIDTH.search(key) and not _NOT_WIDTH.search(key))
+    wide = key == "out_features" or (names.WIDTH.search(key) and not names.NOT_WIDTH.search(key))
     if wide and "width_coefficient" not in config:
         return [_divided(item, rung.widths) for item in value]
     return value
@@ -317,7 +285,7 @@ def _stack(config: Mapping[str, Any], rung: Rung) -> _Stack | None:
 
     Kinds are told by the lists that have one word or truth value per layer: `layer_types`.
     """
-    depth = next((config[name] for name in _DEPTH_NAMES if is_count(config.get(name))), None)
+    depth = next((config[name] for name in names.DEPTH_NAMES if is_count(config.get(name))), None)
     if depth is None or depth <= rung.layers or "depths" in config:
         return None
     lists = [v for v in config.values() if isinstance(v, list | tuple) and len(v) == depth]
@@ -329,38 +297,3 @@ def _stack(config: Mapping[str, Any], rung: Rung) -> _Stack | None:
     wanted = max([rung.layers, *(len(config.get(name) or ()) for name in _OUTPUTS)])
     others = [index for index in range(depth) if index not in kept]
     return _Stack(depth, tuple(sorted(kept + others[: max(0, wanted - len(kept))])))
-
-
-def _patch_side(vision: Mapping[str, Any]) -> int | None:
-    """Of a square; of a film's the last of (frames, height, width)."""
-    tube = vision.get("tubelet_size")
-    side = first_count(vision, ("patch_size",))
-    return tube[-1] if side is None and isinstance(tube, list | tuple) else side
-
-
-def _fit_pictures(small: dict[str, Any]) -> None:
-    """A text with a token for each patch of a large picture is mostly picture: a smaller one."""
-    for node in nodes(small):
-        vision = node.get("vision_config")
-        if not isinstance(node, dict) or not isinstance(vision, dict):
-            continue
-        side, patch = _side(vision.get("image_size")), _patch_side(vision)
-        staged = any(key in vision for key in ("depths", "window_size", "stage_names"))
-        if side is None or patch is None or staged or side <= PATCHES * patch:
-            continue
-        before = side // patch
-        several = isinstance(vision["image_size"], list | tuple)
-        for key in ("image_size", "crop_size"):
-            if key == "image_size" or vision.get(key) == side:
-                vision[key] = [PATCHES * patch] * 2 if several else PATCHES * patch
-        for place in (node, vision):
-            for key in ("image_seq_length", "num_image_tokens", "num_position_embeddings"):
-                if place.get(key) == before**2:
-                    place[key] = PATCHES**2
-
-
-def _side(size: Any) -> int | None:
-    """Of a square picture, given as one side or as both."""
-    if isinstance(size, list | tuple):
-        return size[0] if len(size) == 2 and size[0] == size[1] and is_count(size[0]) else None
-    return size if is_count(size) else None

@@ -9,7 +9,7 @@ from rpgen.models.examples.situation import Situation
 from rpgen.models.examples.spec import Kind
 
 if TYPE_CHECKING:
-    from rpgen.models.examples.repair import Failure
+    from rpgen.models.examples.failure import Failure
 
 _FEW = 2
 _FRAMES = 128

@@ -7,10 +7,11 @@ from enum import StrEnum
 from typing import Any
 
 from rpgen.models.examples.facts import Facts, facts_of
+from rpgen.models.examples.failure import Failure
 from rpgen.models.examples.features import places
 from rpgen.models.examples.guess import guess
 from rpgen.models.examples.idle import idle
-from rpgen.models.examples.repair import Failure, repaired
+from rpgen.models.examples.repair import repaired
 from rpgen.models.examples.situation import Situation
 from rpgen.models.examples.spec import Spec, draw, placed
 

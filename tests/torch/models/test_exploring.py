@@ -10,7 +10,8 @@ from rpgen.architectures.remedies import remedies
 from rpgen.models import tiny
 from rpgen.models.completion import completed
 from rpgen.models.examples.facts import Argument, Facts
-from rpgen.models.examples.repair import Failure, repaired
+from rpgen.models.examples.failure import Failure
+from rpgen.models.examples.repair import repaired
 from rpgen.models.examples.situation import Situation
 from rpgen.models.examples.spec import Spec, normal, tokens
 from rpgen.models.load import count_parameters, part_for

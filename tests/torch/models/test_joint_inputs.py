@@ -13,8 +13,8 @@ from rpgen.models import tiny
 from rpgen.models.completion_fits import fewer_heads, longer_table
 from rpgen.models.examples import repair_joint
 from rpgen.models.examples.facts import Facts
+from rpgen.models.examples.failure import Failure
 from rpgen.models.examples.idle import idle
-from rpgen.models.examples.repair import Failure
 from rpgen.models.examples.repair_joint import IdleError
 from rpgen.models.examples.situation import Situation
 from rpgen.models.examples.spec import Spec, normal, ones, tokens

@@ -1,0 +1,45 @@
+"""What `forward` raised for a guess: what the rules of repair go by."""
+
+import linecache
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from rpgen.models.examples.facts import Facts
+from rpgen.models.examples.situation import Situation
+from rpgen.models.examples.spec import Kind, Spec
+
+
+@dataclass(frozen=True)
+class Failure:
+    """What `forward` raised for which inputs."""
+
+    error: BaseException
+    facts: Facts
+    situation: Situation
+    specs: Mapping[str, Spec]
+
+    @property
+    def words(self) -> str:
+        return str(self.error)
+
+    @property
+    def floats(self) -> dict[str, Spec]:
+        return {name: spec for name, spec in self.specs.items() if spec.kind is Kind.NORMAL}
+
+    @property
+    def line(self) -> str:
+        """The line that failed."""
+        trace, line = self.error.__traceback__, ""
+        while trace is not None:
+            line = linecache.getline(trace.tb_frame.f_code.co_filename, trace.tb_lineno)
+            trace = trace.tb_next
+        return line
+
+    def numbers(self, pattern: str) -> list[int] | None:
+        found = re.search(pattern, self.words, re.S)
+        return [int(each) for each in found.groups()] if found else None
+
+
+Rule = Callable[[Failure], Situation | None]
+"""What to change, None where the rule has nothing to offer."""
