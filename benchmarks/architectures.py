@@ -50,8 +50,8 @@ class Row:
     absent: str | None
 
     @property
-    def level(self) -> str:
-        return LEVELS[self.reached[-1]] if self.reached else "none"
+    def together(self) -> bool:
+        return self.ok and "joint" in self.reached
 
     @property
     def ok(self) -> bool:
@@ -164,7 +164,7 @@ def _row(architecture: Architecture, file: Mapping[str, Any]) -> Row:
         len(tests),
         file["duration_seconds"] or 0.0,
         architecture.tiny.get("left_out", {}),
-        _line(said or (problem if "joint" in problem or not reached else "")),
+        _line(said or problem),
         (absent[1] or absent[2]) if absent and failed else None,
     )
 
@@ -179,7 +179,7 @@ def summary(rows: Sequence[Row]) -> str:
     """The figures that are asked for, in a few lines."""
     counted = [row for row in rows if row.absent is None]
     joint = [row for row in counted if row.takes_several]
-    together = [row for row in joint if row.ok and "joint" in row.reached]
+    together = [row for row in joint if row.together]
     passed = [row for row in counted if row.ok]
     absent = sorted({row.absent for row in rows if row.absent})
     times = sorted(row.seconds for row in rows if row.tests)
@@ -212,25 +212,34 @@ def paper(rows: Sequence[Row], minutes: float | None, processes: int) -> str:
         " inputs made from the model alone; its file was written by `rpgen generate"
         " --all-architectures --weights tiny` and run by `rpgen run`. Made by"
         " `python -m benchmarks.architectures`"
-        f" with transformers {transformers.__version__} on {machine()}{taken}.",
+        f" at {version_of_the_code()}, with transformers {transformers.__version__}"
+        f" on {machine()}{taken}.",
         "",
         summary(rows),
         "",
-        "The level is the furthest that the file exercises: forward, joint modalities,"
-        " generation, training step. A check is left out of a file where the type does not stand"
-        " it; the reason is in `model_database.json`.",
+        "The levels are those that the file exercises: forward, joint (all that the type takes"
+        " together, in one call), generation, training (a step of it). A check is left out of a"
+        " file where the type does not stand it; the reason is in `model_database.json`.",
         "",
-        "| type | family | level | checks passed | seconds | left out | where it fell short |",
+        "| type | family | levels | checks passed | seconds | left out | where it fell short |",
         "|---|---|---|---|---|---|---|",
     ]
     return "\n".join([*head, *(_cells(row) for row in rows)]) + "\n"
 
 
+def version_of_the_code() -> str:
+    """The commit, and whether something was changed since."""
+    command = ["git", "describe", "--always", "--dirty", "--abbrev=7"]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True).stdout.strip()
+
+
 def _cells(row: Row) -> str:
-    reason = "" if row.ok else (f"needs {row.absent}" if row.absent else row.reason)
+    whole = row.ok and (row.together or not row.takes_several)
+    reason = "" if whole else (f"needs {row.absent}" if row.absent else row.reason)
     left_out = ", ".join(sorted(row.left_out))
+    levels = ", ".join(row.reached) or "none"
     cells = [
-        row.model_type, row.family, row.level, f"{row.passed}/{row.tests}", f"{row.seconds:.1f}",
+        row.model_type, row.family, levels, f"{row.passed}/{row.tests}", f"{row.seconds:.1f}",
         left_out, reason,
     ]  # fmt: skip
     return "| " + " | ".join(cells) + " |"
