@@ -17,6 +17,7 @@ _SPREAD = "initializer_range"
 _USUAL = 0.02  # where a configuration does not say it
 _LARGER = (10.0, 4.0)
 _WIDEST = 0.3
+_OTHER_RUNGS = (0, 3, 10)  # of the ladder: widths in other proportions, and larger ones
 
 
 def remedies(recipe: Recipe, config: Any, problem: str) -> Iterator[Recipe]:
@@ -29,6 +30,7 @@ def remedies(recipe: Recipe, config: Any, problem: str) -> Iterator[Recipe]:
     inputs = {name: other(name, dict(spec)) for name, spec in recipe.inputs.items()}
     if inputs != recipe.inputs:
         yield replace(recipe, inputs=inputs)
+    yield from (replace(recipe, rung=rung) for rung in _OTHER_RUNGS if rung != recipe.rung)
 
 
 def _other_settings(config: Any, problem: str) -> Iterator[dict[str, Any]]:
