@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from rpgen.models.completion_fits import fewer_heads, longer_table
+from rpgen.models.completion_fits import fewer_codebooks, fewer_heads, longer_table
 from rpgen.models.completion_values import borrowed, convolutions, kinds_of_layers, value_for
 
 Overrides = dict[str, Any]
@@ -114,6 +114,7 @@ def _candidates(tree: Mapping[str, Any], error: BaseException) -> Iterator[tuple
     if "index out of range in self" in words:
         yield from longer_table(tree, error)
     yield from fewer_heads(tree, error)
+    yield from fewer_codebooks(tree, error)
     if "can only be called on Attention layers" in words or "has_previous_state" in words:
         yield from _mixed_layers(tree)
     wrong = re.search(r"cannot be multiplied \(\d+x(\d+) and (\d+)x\d+\)", words)

@@ -1,10 +1,11 @@
-"""Parts of a model that are too small for what others give them: tables of ids, widths of heads."""
+"""Parts of a model that don't fit what others give them: tables of ids, widths of heads, codes."""
 
 import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 _HEADS = "num_attention_heads"
+_CODEBOOKS = "num_codebooks"
 
 
 def longer_table(tree: Mapping[str, Any], error: BaseException) -> Iterator[tuple[str, int]]:
@@ -32,6 +33,21 @@ def fewer_heads(tree: Mapping[str, Any], error: BaseException) -> Iterator[tuple
             continue
         if width % wide == 0:
             yield f"{path}.{_HEADS}" if path else _HEADS, width // wide
+
+
+def fewer_codebooks(tree: Mapping[str, Any], error: BaseException) -> Iterator[tuple[str, int]]:
+    """One part reads more codes of a sound than another writes: "shape '[8, 50]' is invalid for
+    input of size 200" speaks of half as many."""
+    found = re.search(r"shape '\[(\d+), (\d+)\]' is invalid for input of size (\d+)", str(error))
+    if found is None:
+        return
+    rows, places, values = (int(each) for each in found.groups())
+    for path, node in tree.items():
+        books = vars(node).get(_CODEBOOKS)
+        if isinstance(books, int) and 0 < values < rows * places:
+            fewer, rest = divmod(books * values, rows * places)
+            if fewer and not rest:
+                yield f"{path}.{_CODEBOOKS}" if path else _CODEBOOKS, fewer
 
 
 def _modules(error: BaseException) -> Iterator[Any]:

@@ -87,6 +87,7 @@ def _one_row(failure: Failure) -> Situation | None:
 
 RULES: tuple[Rule, ...] = (
     repair_joint.place_for_idle,
+    repair_joint.instead_of_decoder_ids,
     repair_joint.place_for_values,
     repair_joint.place_for_sounds,
     repair_joint.place_for_token,

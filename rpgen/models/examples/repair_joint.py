@@ -40,6 +40,14 @@ def place_for_idle(failure: "Failure") -> Situation | None:
     return _with_place(failure, kind_of(failure.error.name), _FEW)
 
 
+def instead_of_decoder_ids(failure: "Failure") -> Situation | None:
+    """What the decoder begins with is given, so that nobody asks what it could be made from."""
+    now, name = failure.situation, "decoder_input_ids"
+    if not isinstance(failure.error, IdleError) or name not in now.names:
+        return None
+    return None if failure.facts.arguments[name].required else now.without(name)
+
+
 def place_for_values(failure: "Failure") -> Situation | None:
     """Features are written to where the text has a token for them: "value tensor of shape [8, 64]
     cannot be broadcast to indexing result of shape [0, 64]"."""

@@ -1,6 +1,7 @@
 """Rules for calls of a text with something else, each on the error that torch really raises."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -10,9 +11,9 @@ import torch
 from rpgen.architectures.explore import joint_heads_first
 from rpgen.checks.model import assert_whole
 from rpgen.models import tiny
-from rpgen.models.completion_fits import fewer_heads, longer_table
+from rpgen.models.completion_fits import fewer_codebooks, fewer_heads, longer_table
 from rpgen.models.examples import repair_joint
-from rpgen.models.examples.facts import Facts
+from rpgen.models.examples.facts import Argument, Facts
 from rpgen.models.examples.failure import Failure
 from rpgen.models.examples.idle import idle
 from rpgen.models.examples.repair_joint import IdleError
@@ -121,6 +122,25 @@ def test_heads_are_as_wide_as_what_is_rotated() -> None:
     tree = {"text": SimpleNamespace(num_attention_heads=12, hidden_size=96)}
     one = failure(lambda: torch.zeros(1, 1, 1, 8) * torch.zeros(1, 1, 1, 32))
     assert list(fewer_heads(tree, one.error)) == [("text.num_attention_heads", 3)]
+
+
+def test_one_part_reads_as_many_codes_as_the_other_writes() -> None:
+    tree = {"decoder": SimpleNamespace(num_codebooks=4), "audio_encoder": SimpleNamespace()}
+    one = failure(lambda: torch.zeros(200).reshape(8, 50))
+    assert list(fewer_codebooks(tree, one.error)) == [("decoder.num_codebooks", 2)]
+
+
+def test_what_a_decoder_begins_with_is_not_given_where_it_hides_a_sound() -> None:
+    def idle_sound() -> None:
+        raise repair_joint.IdleError("input_values")
+
+    one = failure(idle_sound, now=Situation(("input_ids", "input_values", "decoder_input_ids")))
+    asked = {"decoder_input_ids": Argument("decoder_input_ids", False, None, "")}
+    offer = repair_joint.instead_of_decoder_ids(
+        replace(one, facts=replace(one.facts, arguments=asked))
+    )
+    assert offer is not None
+    assert offer.names == ("input_ids", "input_values")
 
 
 def test_the_head_that_takes_text_and_sound_comes_first() -> None:
