@@ -7,7 +7,9 @@ whose report is there already is not run again, so that a sweep that was stopped
 """
 
 import argparse
+import itertools
 import json
+import os
 import re
 import statistics
 import subprocess
@@ -22,6 +24,7 @@ from typing import Any
 from benchmarks.timing import RPGEN, machine
 from rpgen.generate.architecture import LEVELS
 from rpgen.model_database import Architecture, load
+from rpgen.run.division import THREADS
 
 ROOT = Path(__file__).parent.parent
 PAPER = ROOT / "docs" / "architectures.md"
@@ -116,16 +119,19 @@ def run_all(files: Sequence[Path], folder: Path, processes: int) -> None:
     """Each batch's report lands in the folder as batch-N.json."""
     batches = [files[start : start + BATCH] for start in range(0, len(files), BATCH)]
     reports = [folder / f"batch-{number:03d}.json" for number in range(len(batches))]
+    threads = str(max(1, (os.cpu_count() or 1) // processes))
+    environment = {**os.environ, **dict.fromkeys(THREADS, threads)}
     with ThreadPoolExecutor(processes) as waiting:  # for processes
-        list(waiting.map(_run, batches, reports))
+        list(waiting.map(_run, batches, reports, itertools.repeat(environment)))
 
 
-def _run(batch: Iterable[Path], report: Path) -> None:
+def _run(batch: Iterable[Path], report: Path, environment: Mapping[str, str]) -> None:
     if report.exists():
         return
     unfinished = report.with_suffix(".unfinished")
     command = [*RPGEN, "run", *map(str, batch), "--timeout", str(TIMEOUT), "-q"]
-    subprocess.run([*command, "--json", str(unfinished)], capture_output=True, check=False)
+    command += ["--json", str(unfinished)]
+    subprocess.run(command, env=environment, capture_output=True, check=False)
     if unfinished.exists():
         unfinished.replace(report)
 
