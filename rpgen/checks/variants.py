@@ -64,9 +64,10 @@ def in_dtype(model: torch.nn.Module, dtype: torch.dtype) -> Iterator[None]:
     """The model's weights in another dtype for a while; the originals come back untouched.
 
     Buffers that are not saved (tables of positions) stay as they are, as they do when a model
-    is loaded in a half type.
+    is loaded in a half type; one that a run puts in the place of another goes with it.
     """
     kept: list[tuple[torch.Tensor, torch.Tensor]] = []
+    buffers = [(each._buffers, dict(each._buffers)) for each in model.modules()]
     try:
         for tensor in _castable(model):
             kept.append((tensor, tensor.data))
@@ -75,6 +76,8 @@ def in_dtype(model: torch.nn.Module, dtype: torch.dtype) -> Iterator[None]:
     finally:
         for tensor, data in kept:
             tensor.data = data
+        for now, before in buffers:
+            now.update(before)
 
 
 def _castable(model: torch.nn.Module) -> list[torch.Tensor]:

@@ -115,6 +115,28 @@ def test_checks_leave_the_model_as_it_was(gpt2: Any) -> None:
     assert gpt2.config._attn_implementation == attention
 
 
+def test_a_buffer_that_a_run_replaces_comes_back_as_it_was(gpt2: Any) -> None:
+    table = torch.tensor([0.99805])
+    gpt2.register_buffer("table", table, persistent=False)
+    plain = gpt2.forward
+
+    def recasting(input_ids: torch.Tensor, **more: Any) -> Any:
+        gpt2.table = gpt2.table.to(gpt2.dtype)
+        return plain(input_ids=input_ids, **more)
+
+    gpt2.forward = recasting
+    checks.assert_half_precision_is_close(gpt2, inputs())
+    assert gpt2.table is table
+
+
+def test_an_activation_that_others_share_may_be_in_training_mode(gpt2: Any) -> None:
+    gpt2.transformer.h[0].mlp.act.train()
+    checks.assert_ready(gpt2)
+    gpt2.transformer.h[0].attn.resid_dropout.train()
+    with pytest.raises(AssertionError, match=r"training mode .*: transformer\.h\.0\.attn\.resid"):
+        checks.assert_ready(gpt2)
+
+
 def test_no_room_for_a_copy_is_a_skip_with_the_figures(
     gpt2: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
