@@ -69,9 +69,9 @@ def main() -> int:
     parser.add_argument("--sample", type=int, help="so many types, evenly spread over all")
     options = parser.parse_args()
     types = [*options.types, *(sample(options.sample) if options.sample else ())]
-    rows = sweep(options.folder, types, options.processes)
-    print(summary(rows))
-    for row in rows:
+    done = sweep(options.folder, types, options.processes)
+    print(summary(done))
+    for row in done.rows:
         if not row.ok:
             print(_cells(row))
     return 0
@@ -87,20 +87,29 @@ def sample(count: int) -> list[str]:
 
 def section() -> str:
     """For docs/benchmarks.md; the table stands in docs/architectures.md."""
-    rows = sweep(FOLDER, (), 2)
-    return f"## Every architecture\n\n{summary(rows)}\n\nThe table is in `architectures.md`."
+    done = sweep(FOLDER, (), 2)
+    return f"## Every architecture\n\n{summary(done)}\n\nThe table is in `architectures.md`."
 
 
-def sweep(folder: Path, types: Sequence[str], processes: int) -> list[Row]:
+@dataclass(frozen=True)
+class Sweep:
+    """`minutes` is None where it was stopped and gone on with."""
+
+    rows: Sequence[Row]
+    processes: int
+    minutes: float | None
+
+
+def sweep(folder: Path, types: Sequence[str], processes: int) -> Sweep:
     """Runs what has not been run yet; of all types it also writes the paper."""
     files = generate(folder, types)
     before, started = len(list(folder.glob("batch-*.json"))), time.monotonic()
     run_all(files, folder, processes)
-    rows = read(folder)
+    minutes = None if before else (time.monotonic() - started) / 60
+    done = Sweep(read(folder), processes, minutes)
     if not types:
-        minutes = None if before else (time.monotonic() - started) / 60
-        PAPER.write_text(paper(rows, minutes, processes), "utf-8")
-    return rows
+        PAPER.write_text(paper(done), "utf-8")
+    return done
 
 
 def generate(folder: Path, types: Sequence[str]) -> list[Path]:
@@ -181,8 +190,9 @@ def _line(text: str) -> str:
     return chosen.replace("|", "/")[:_SHOWN]
 
 
-def summary(rows: Sequence[Row]) -> str:
+def summary(done: Sweep) -> str:
     """The figures that are asked for, in a few lines."""
+    rows = done.rows
     counted = [row for row in rows if row.absent is None]
     joint = [row for row in counted if row.takes_several]
     together = [row for row in joint if row.together]
@@ -198,6 +208,8 @@ def summary(rows: Sequence[Row]) -> str:
         f" with all of it in one call ({_percent(together, joint)}).",
         f"- The median file takes {statistics.median(times) if times else 0:.2f} s after imports.",
     ]
+    if done.minutes is not None:
+        lines.append(f"- All took {done.minutes:.0f} minutes in {done.processes} processes.")
     return "\n".join(lines)
 
 
@@ -205,11 +217,8 @@ def _percent(part: Sequence[Any], whole: Sequence[Any]) -> str:
     return f"{100 * len(part) / len(whole):.1f} %" if whole else "none"
 
 
-def paper(rows: Sequence[Row], minutes: float | None, processes: int) -> str:
-    """`minutes` is None where the sweep was stopped and gone on with."""
+def paper(done: Sweep) -> str:
     import transformers
-
-    taken = f" in {minutes:.0f} minutes ({processes} processes)" if minutes is not None else ""
 
     head = [
         "# Architectures",
@@ -219,9 +228,9 @@ def paper(rows: Sequence[Row], minutes: float | None, processes: int) -> str:
         " --all-architectures --weights tiny` and run by `rpgen run`. Made by"
         " `python -m benchmarks.architectures`"
         f" at {version_of_the_code()}, with transformers {transformers.__version__}"
-        f" on {machine()}{taken}.",
+        f" on {machine()}.",
         "",
-        summary(rows),
+        summary(done),
         "",
         "The levels are those that the file exercises: forward, joint (all that the type takes"
         " together, in one call), generation, training (a step of it). A check is left out of a"
@@ -230,7 +239,7 @@ def paper(rows: Sequence[Row], minutes: float | None, processes: int) -> str:
         "| type | family | levels | checks passed | seconds | left out | where it fell short |",
         "|---|---|---|---|---|---|---|",
     ]
-    return "\n".join([*head, *(_cells(row) for row in rows)]) + "\n"
+    return "\n".join([*head, *(_cells(row) for row in done.rows)]) + "\n"
 
 
 def version_of_the_code() -> str:
