@@ -29,6 +29,7 @@ _LAST_RESORT = 100_000_000
 _COMPLETIONS = 9
 _NOTHING: Mapping[str, Any] = {}
 _USUAL_SECTIONS = (16, 24, 24)
+_SECTIONS_ASKED = re.compile(r"""(get\(|parameters\[)"mrope_section"[\])]""")
 _SECTIONS = re.compile(r"\"mrope_section\", \[(\d+), (\d+), (\d+)\]")
 
 _PARTS = {
@@ -227,7 +228,7 @@ def _tell_sections(config: Any, figures: dict[str, Any]) -> None:
         return
     source = _source(type(config).__module__)
     found = _SECTIONS.search(source)
-    if found is None and 'get("mrope_section")' in source:
+    if found is None and _SECTIONS_ASKED.search(source):
         figures["rope_parameters"] = {**rope, "mrope_section": list(_USUAL_SECTIONS)}
     if found:
         figures["rope_parameters"] = {
