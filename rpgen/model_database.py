@@ -153,7 +153,9 @@ _REMEDY = "name another file, or make it again with `python -m rpgen.refresh_dat
 
 
 def load(path: Path | None = None) -> ModelDatabase:
-    """The database at `path`, or the shipped one. A file is read once per process and change.
+    """The database at `path`, or the one that `paths.model_database_file` says.
+
+    A file is read once per process and change.
 
     A file without architectures adds its models to the shipped database. One that can't be
     read, is not JSON or not of our schema is a DataError.
@@ -166,6 +168,11 @@ def load(path: Path | None = None) -> ModelDatabase:
             f"the model database {chosen} can't be read ({_why(error)}): {_REMEDY}"
         ) from error
     return _load(chosen, changed)
+
+
+def load_or_shipped(path: Path) -> ModelDatabase:
+    """The database at `path`; where there is no such file yet, what it is to begin with."""
+    return load(path if path.exists() else paths.shipped_model_database())
 
 
 @lru_cache(maxsize=8)
@@ -183,8 +190,9 @@ def _load(path: Path, changed: int) -> ModelDatabase:
         raise DataError(f"the model database {path} is not ours ({problem}): {_REMEDY}")
     made_with, types, models = content["made_with"], content["architectures"], content["models"]
     names = content.get("names", {})
-    if not types and path != paths.model_database_file().absolute():
-        shipped = load()
+    shipped_path = paths.shipped_model_database().absolute()
+    if not types and path != shipped_path:
+        shipped = load(shipped_path)
         made_with, types = shipped.made_with, shipped.raw_architectures
         models = {**shipped.raw_models, **models}
         names = {**shipped.raw_names, **names}

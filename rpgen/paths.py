@@ -23,7 +23,16 @@ def templates_folder() -> Path:
     return shipped("templates")
 
 
+MODEL_DATABASE = "RPGEN_MODEL_DB"
+"""In the environment: the model database that is used in place of the shipped one."""
+
+
 def model_database_file() -> Path:
+    """The database to use: the one that `RPGEN_MODEL_DB` names, or the shipped one."""
+    return Path(os.environ.get(MODEL_DATABASE) or shipped_model_database())
+
+
+def shipped_model_database() -> Path:
     return shipped("model_database.json")
 
 

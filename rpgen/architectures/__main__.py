@@ -7,6 +7,7 @@ journal that exists is gone on with: types in it are not explored again.
 
 import argparse
 import json
+import os
 import subprocess
 import sys
 import threading
@@ -32,6 +33,8 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--output", type=Path, default=None, help="the database (the shipped one)")
     options = parser.parse_args(arguments)
     path = options.output or paths.model_database_file()
+    if path.exists():
+        os.environ[paths.MODEL_DATABASE] = str(path.absolute())  # the processes read it, too
     types = options.types or all_types()
     explore_all(types, options.journal, options.processes)
     found = {name: row["tiny"] for name, row in read_journal(options.journal).items()}

@@ -6,13 +6,13 @@ from pathlib import Path
 from typing import Any
 
 from rpgen.errors import OutputError
-from rpgen.model_database import load
+from rpgen.model_database import load_or_shipped
 from rpgen.refresh_database import build
 
 
 def record(path: Path, found: Mapping[str, Mapping[str, Any]]) -> int:
     """Puts each type's `tiny` entry into the file in one step; returns how many changed."""
-    old = load(path)
+    old = load_or_shipped(path)
     types = {name: dict(raw) for name, raw in old.raw_architectures.items()}
     changed = 0
     for name, plain in found.items():

@@ -1,6 +1,7 @@
 """`rpgen generate`: one test file a model."""
 
 import logging
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -142,8 +143,11 @@ def generate(
     )
     _warn_of_absent_device(asked, hw_cache, host)
     settings = Settings(output_dir, force=force, dry_run=check or dry_run)
-    generator = Generator(Renderer(template_dir), load(model_db), settings)
+    database = load(model_db)
+    generator = Generator(Renderer(template_dir), database, settings)
     types = list(dict.fromkeys([*types, *(generator.architectures() if all_architectures else ())]))
+    if types:
+        _warn_of_another_version(database.made_with.get("transformers"))
     outcomes = _generate_all(generator, models, types, wishes)
     if as_json:
         print_json(outcomes, check=check)
@@ -190,6 +194,18 @@ def _warn_of_absent_device(asked: "Preferences", hw_cache: Path | None, host: st
         warn(f"{wanted} can't be used {where}, tests fall back: {_why(report)}")
     elif wanted.index is not None and wanted.index >= len(report.devices):
         warn(f"there is no {wanted} {where}, tests fall back: {len(report.devices)} device(s)")
+
+
+def _warn_of_another_version(made_with: str | None) -> None:
+    """What the database remembers of the types holds for the transformers it was made with."""
+    from rpgen.hardware.packages import installed_versions
+
+    here = installed_versions(["transformers"], sys.path).get("transformers")
+    if made_with and here and made_with.split(".")[:2] != here.split(".")[:2]:
+        warn(
+            f"what is known of the types was found out with transformers {made_with}, installed"
+            f" is {here}, where some may not stand a check: the README says how to find it out"
+        )
 
 
 def _warn_of_absent_backend(target: "Target", machine: "HardwareSnapshot", where: str) -> None:

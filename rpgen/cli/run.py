@@ -1,5 +1,6 @@
 """`rpgen run`."""
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -123,6 +124,9 @@ def run(
     go_on: Annotated[
         bool, typer.Option("--resume", help="Go on with the latest run, which was cut off.")
     ] = False,
+    model_db: Annotated[
+        Path | None, typer.Option("--model-db", help="Another model database for the files.")
+    ] = None,
     junit_xml: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Write a JUnit report.")
     ] = None,
@@ -175,6 +179,7 @@ def run(
         address=address,
         level=level.value if level else None,
         update_baselines=update_baselines,
+        model_db=_database(model_db),
     )
     _check_together(request, go_on=go_on, plan=plan, host=host)
     outputs = Outputs(json_report, junit_xml, html, markdown)
@@ -228,6 +233,18 @@ def _size(text: str | None) -> float | None:
     from rpgen.run.sizes import parse_size
 
     return None if text is None else parse_size(text)
+
+
+def _database(path: Path | None) -> str | None:
+    """A database's absolute path. DataError for a file that is none, the environment's, too."""
+    from rpgen.paths import MODEL_DATABASE
+
+    if path is None and not os.environ.get(MODEL_DATABASE):
+        return None
+    from rpgen.model_database import load
+
+    found = load(path)
+    return str(found.source) if path else None
 
 
 def _known_device(device: str | None) -> str | None:

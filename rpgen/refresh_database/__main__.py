@@ -5,6 +5,7 @@ figures are a person's work and are kept; their parameters are counted again.
 """
 
 import argparse
+import os
 import sys
 import warnings
 from collections.abc import Mapping
@@ -13,7 +14,7 @@ from typing import Any
 
 from rpgen import paths
 from rpgen.errors import DataError, ExitCode, OutputError, RpgenError
-from rpgen.model_database import ModelDatabase, load
+from rpgen.model_database import ModelDatabase, load, load_or_shipped
 from rpgen.refresh_database import build, count
 
 SHOWN = 20
@@ -37,7 +38,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 def refresh(path: Path) -> int:
     """Write the database anew, in one step, keeping what people wrote."""
-    old = load(path)
+    old = load_or_shipped(path)
     types, models = kept(build.architectures(), old.raw_architectures), counted(old)
     text = build.text(installed(), types, models, old.raw_names)
     fresh = path.with_name(path.name + ".new")
@@ -140,4 +141,5 @@ def unbuildable(database: ModelDatabase) -> list[str]:
 
 if __name__ == "__main__":
     warnings.simplefilter("ignore")
+    os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")  # it builds what nobody will run
     sys.exit(main())

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
+from rpgen.paths import MODEL_DATABASE
 from rpgen.placement.preferences import ENVIRONMENT, REQUIRE, from_text
 from rpgen.placement.targets import parse_target, split_names
 
@@ -52,6 +53,7 @@ class RunRequest:
     address: str | None = None
     level: str | None = None
     update_baselines: bool = False
+    model_db: str | None = None
 
     @property
     def devices(self) -> tuple[str, ...]:
@@ -72,6 +74,8 @@ class RunRequest:
             environment["RPGEN_LEVEL"] = self.level
         if self.update_baselines:
             environment["RPGEN_BASELINES"] = "update"
+        if self.model_db:
+            environment[MODEL_DATABASE] = self.model_db
         if self.memory_budget is not None:
             environment["RPGEN_MEMORY_BUDGET"] = f"{self.memory_budget:g}"
         if self.device_budget is not None:

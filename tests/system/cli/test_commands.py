@@ -156,6 +156,25 @@ def test_a_model_that_cannot_be_had_fails_and_does_not_skip(tmp_path: Path) -> N
     assert "gpt2 can't be had with pretrained weights" in report["files"][0]["tests"][0]["message"]
 
 
+def test_another_database_is_that_of_the_files_too(tmp_path: Path) -> None:
+    content = json.loads((ROOT / "model_database.json").read_text("utf-8"))
+    content["made_with"] = {"transformers": "5.1.0"}
+    (tmp_path / "ours.json").write_text(json.dumps(content))
+    ours = ("--model-db", "ours.json")
+    made = rpgen("generate", "--architecture", "bert", *ours, folder=tmp_path)
+    assert made.returncode == 0
+    assert "transformers 5.1.0" in made.stderr
+    assert "warning" not in rpgen("generate", "--architecture", "bert", folder=tmp_path).stderr
+    (tmp_path / "test_sees.py").write_text(
+        "from rpgen.model_database import load\n\n\ndef test_which():\n"
+        '    assert load().made_with == {"transformers": "5.1.0"}\n'
+    )
+    assert rpgen("run", "test_sees.py", *ours, folder=tmp_path).returncode == 0
+    assert rpgen("run", "test_sees.py", folder=tmp_path).returncode == 1
+    seen = rpgen("run", "test_sees.py", folder=tmp_path, RPGEN_MODEL_DB="ours.json")
+    assert seen.returncode == 0
+
+
 def test_a_list_from_a_pipe_loses_nothing_to_a_bad_line(tmp_path: Path) -> None:
     listed = "gpt2\n\nbad name!\nt5-small\n"
     made = rpgen("generate", "--models-file", "-", "--json", folder=tmp_path, stdin=listed)
@@ -208,6 +227,7 @@ BAD: list[tuple[list[str], int, str]] = [
     (["generate"], 2, "no model is named"),
     (["run", "absent"], 2, "there is no absent"),
     (["run", "empty"], 3, "no test_*.py"),
+    (["run", "empty", "--model-db", "foreign.json"], 5, "not ours"),
     (["stats"], 3, "rpgen run"),
     (["detect", "--hw-cache", "empty"], 5, "not a file"),
     (["unheard-of"], 2, "No such command"),

@@ -10,7 +10,7 @@ import pytest
 from rpgen.errors import DataError
 from rpgen.families import FAMILY_OF, Family, Subfamily
 from rpgen.heads import HEAD_OF, HEADS, TAGS, split
-from rpgen.model_database import load
+from rpgen.model_database import load, load_or_shipped
 from rpgen.refresh_database import build
 
 
@@ -148,6 +148,24 @@ def test_a_file_of_models_adds_to_the_shipped_one(tmp_path: Path) -> None:
     assert own is not None
     assert (own.family, own.auto_class) == (Family.EMBEDDING, "AutoModelForMaskedLM")
     assert shipped is not None
+
+
+def test_the_environment_names_another_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shipped = load()
+    path = written(tmp_path, ours(models={"my/own": {"model_type": "bert"}}))
+    monkeypatch.setenv("RPGEN_MODEL_DB", str(path))
+    assert load().source == path
+    assert load().model("my/own") is not None
+    assert load().model("bert-base-uncased") == shipped.model("bert-base-uncased")
+    monkeypatch.setenv("RPGEN_MODEL_DB", str(tmp_path / "absent.json"))
+    with pytest.raises(DataError, match=r"absent\.json"):
+        load()
+
+
+def test_a_file_that_is_not_there_yet_begins_as_the_shipped_one(tmp_path: Path) -> None:
+    assert load_or_shipped(tmp_path / "new.json") is load()
+    path = written(tmp_path, ours(models={"my/own": {"model_type": "bert"}}))
+    assert load_or_shipped(path) is load(path)
 
 
 def test_a_changed_file_is_read_again(tmp_path: Path) -> None:

@@ -34,6 +34,8 @@ def test_without_options_the_environment_is_left_alone() -> None:
 def test_weights_have_their_own_variable() -> None:
     assert RunRequest(("x",), weights="tiny").environment({}) == {"RPGEN_WEIGHTS": "tiny"}
     assert RunRequest(("x",), level="minimal").environment({}) == {"RPGEN_LEVEL": "minimal"}
+    with_database = RunRequest(("x",), model_db="/a/db.json").environment({})
+    assert with_database == {"RPGEN_MODEL_DB": "/a/db.json"}
 
 
 @pytest.mark.parametrize("text", ["[1]", "__import__('os').system('x')", "{", "{1: " * 500, "\0"])
