@@ -12,6 +12,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from huggingface_hub.errors import StrictDataclassError
+
 from rpgen import paths
 from rpgen.errors import DataError, ExitCode, OutputError, RpgenError
 from rpgen.model_database import ModelDatabase, load, load_or_shipped
@@ -19,6 +21,10 @@ from rpgen.refresh_database import build, count
 
 SHOWN = 20
 KEPT = ("tiny", "never")
+CANT_BUILD = (
+    AttributeError, KeyError, RuntimeError, StrictDataclassError, TypeError, ValueError,
+)  # fmt: skip
+"""What transformers raises for figures, or a type, that it can't make a model of."""
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -39,7 +45,8 @@ def main(arguments: list[str] | None = None) -> int:
 def refresh(path: Path) -> int:
     """Write the database anew, in one step, keeping what people wrote."""
     old = load_or_shipped(path)
-    types, models = kept(build.architectures(), old.raw_architectures), counted(old)
+    types = kept(build.architectures(), old.raw_architectures)
+    models, uncounted = counted(old)
     text = build.text(installed(), types, models, old.raw_names)
     fresh = path.with_name(path.name + ".new")
     try:
@@ -48,6 +55,11 @@ def refresh(path: Path) -> int:
     except OSError as error:
         raise OutputError(f"{path} can't be written ({error.strerror}): choose --output") from error
     print(f"{path}: {len(types)} architectures, {len(models)} models, {len(text) // 1024} KB")
+    if uncounted:
+        print(
+            f"{len(uncounted)} models keep the figures they had, because transformers"
+            f" {installed()['transformers']} can't build them: {', '.join(uncounted)}"
+        )
     return int(ExitCode.OK)
 
 
@@ -104,9 +116,13 @@ def compare(stored: Mapping[str, Any], fresh: Mapping[str, Any]) -> list[str]:
     return lines
 
 
-def counted(database: ModelDatabase) -> dict[str, dict[str, Any]]:
-    """The well-known models as stored, each with its parameters counted anew."""
-    result = {}
+def counted(database: ModelDatabase) -> tuple[dict[str, dict[str, Any]], list[str]]:
+    """The well-known models as stored, each with its parameters counted anew; and the ids of
+    those that the installed transformers, which may be an older one, can't build.
+
+    Raises DataError for one that can't be counted and never was.
+    """
+    result, uncounted = {}, []
     for model in database.models():
         raw = dict(database.raw_models[model.model_id])
         if model.model_type is None or model.auto_class is None:
@@ -114,7 +130,11 @@ def counted(database: ModelDatabase) -> dict[str, dict[str, Any]]:
         try:
             figures = count.needed(model.model_type, model.config)
             raw["parameters"] = count.parameters(model.model_type, model.auto_class, figures)
-        except (AttributeError, KeyError, RuntimeError, TypeError, ValueError) as error:
+        except CANT_BUILD as error:
+            if "parameters" in raw:
+                result[model.model_id] = raw
+                uncounted.append(model.model_id)
+                continue
             message = f"{model.model_id} can't be built from its figures ({error}): correct them"
             raise DataError(message) from error
         raw.pop("config", None)
@@ -122,7 +142,7 @@ def counted(database: ModelDatabase) -> dict[str, dict[str, Any]]:
         result[model.model_id] = {key: raw[key] for key in order if raw.get(key)} | (
             {"config": figures} if figures else {}
         )
-    return result
+    return result, uncounted
 
 
 def unbuildable(database: ModelDatabase) -> list[str]:
