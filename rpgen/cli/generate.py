@@ -172,10 +172,9 @@ def _generate_all(
 def _asked(device: str) -> "Preferences":
     """What a device's name means. Raises UsageError for one that placement doesn't know."""
     from rpgen.placement.preferences import parse
-    from rpgen.placement.targets import parse_target
+    from rpgen.placement.targets import spelled
 
-    name = device.strip()
-    return parse({"device": name if parse_target(name) else name.lower()})
+    return parse({"device": spelled(device)})
 
 
 def _warn_of_absent_device(asked: "Preferences", hw_cache: Path | None, host: str | None) -> None:

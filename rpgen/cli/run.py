@@ -250,13 +250,16 @@ def _database(path: Path | None) -> str | None:
 def _known_device(device: str | None) -> str | None:
     """A device by the names that people write, or `UsageError`."""
     from rpgen.errors import UsageError
-    from rpgen.placement.targets import RUNTIMES, TORCH, parse_target, split_names
+    from rpgen.placement.targets import RUNTIMES, TORCH, parse_target, spelled, split_names
 
-    for name in split_names(device) if device is not None else ():
+    if device is None:
+        return None
+    names = list(dict.fromkeys(spelled(name) for name in split_names(device)))
+    for name in names:
         if name not in ("auto", "tpu") and parse_target(name) is None:
             known = ", ".join(("auto", *TORCH, *RUNTIMES, "qualcomm"))
             raise UsageError(
                 f"unknown device {name!r}: choose one of {known}, with a device of its own as in"
                 " cuda:1 or openvino:GPU, or cpu+compile"
             )
-    return device
+    return ",".join(names)

@@ -64,6 +64,16 @@ def split_names(text: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(names))
 
 
+def spelled(name: str) -> str:
+    """A device's name as it is kept: `CPU` is cpu, and what follows a colon stays.
+
+    >>> spelled("CUDA:1"), spelled("OpenVINO:GPU")
+    ('cuda:1', 'openvino:GPU')
+    """
+    backend, colon, device = name.strip().partition(":")
+    return f"{backend.lower()}{colon}{device}"
+
+
 def backend_named(text: str | None) -> Target | None:
     """The backend that is to compute in torch's place; None where torch itself does."""
     target = parse_target(text or "")

@@ -3,7 +3,7 @@ import pytest
 from rpgen.errors import UsageError
 from rpgen.hardware.types import Backend
 from rpgen.placement.preferences import Request, merged, parse
-from rpgen.placement.targets import RUNTIMES, TORCH, Target, parse_target
+from rpgen.placement.targets import RUNTIMES, TORCH, Target, parse_target, spelled
 
 
 @pytest.mark.parametrize(
@@ -37,6 +37,20 @@ def test_names_and_what_they_mean(text: str, target: Target) -> None:
 )  # fmt: skip
 def test_other_names_mean_nothing(text: str) -> None:
     assert parse_target(text) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "kept"),
+    [
+        ("CPU", "cpu"),
+        (" CUDA:1 ", "cuda:1"),
+        ("OpenVINO:GPU", "openvino:GPU"),
+        ("OnnxRuntime:CUDAExecutionProvider", "onnxruntime:CUDAExecutionProvider"),
+        ("Auto", "auto"),
+    ],
+)
+def test_a_name_is_kept_in_one_spelling(text: str, kept: str) -> None:
+    assert spelled(text) == kept
 
 
 @pytest.mark.parametrize("backend", [*TORCH, *RUNTIMES])
