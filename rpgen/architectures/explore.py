@@ -56,7 +56,7 @@ class _Exploration:
         """Whether the head got as far as the type can: with small models, else with any."""
         try:
             full = tiny.full_config(self.model_type, {})
-        except (RpgenError, ImportError, ValueError, AttributeError, TypeError) as error:
+        except (RpgenError, ImportError, OSError, ValueError, AttributeError, TypeError) as error:
             self._note(f"{self.model_type}: {_line(error)}")
             return False
         figures = tiny.figures_of(full)
