@@ -23,6 +23,7 @@ from rpgen.pool.cleanup import empty_backend_cache, trim_host
 from rpgen.pool.gate import needs_gate
 from rpgen.pool.pool import ResourcePool
 from rpgen.pool.sizing import measure
+from tests import half_types
 
 LIMIT = 60.0
 TINY = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "vocab_size": 100}
@@ -44,7 +45,7 @@ def true_bytes(module: nn.Module) -> int:
 
 @pytest.fixture
 def pool() -> Iterator[ResourcePool]:
-    made = ResourcePool()
+    made = ResourcePool(snapshot=half_types.snapshot)
     yield made
     made.clear()
 

@@ -15,6 +15,7 @@ from rpgen.errors import DoesNotFitError, UsageError
 from rpgen.models import Checkpoint
 from rpgen.pool.pool import ResourcePool
 from rpgen.pool.sizing import measure
+from tests import half_types
 
 MB = 2**20
 MIB_OF_MINILM = 86.6
@@ -28,7 +29,7 @@ def minilm() -> Checkpoint:
 
 @pytest.fixture
 def pool() -> Iterator[ResourcePool]:
-    made = ResourcePool()
+    made = ResourcePool(snapshot=half_types.snapshot)
     yield made
     made.clear()
 

@@ -29,11 +29,12 @@ import resource, sys, weakref, torch
 from rpgen.errors import DoesNotFitError
 from rpgen.models import Checkpoint
 from rpgen.pool.pool import ResourcePool
+from tests import half_types
 
 MB = 2**20
 torch.set_num_threads(1)
 folder = sys.argv[1]
-pool = ResourcePool()
+pool = ResourcePool(snapshot=half_types.snapshot)
 def get(name, wishes=None):
     checkpoint = Checkpoint(f"{folder}/{name}", "AutoModel")
     return pool.get_model("embedding", name, checkpoint.load_model, wishes)
@@ -105,11 +106,12 @@ from rpgen.hardware.cgroup import memory_groups
 from rpgen.hardware.memory import host_memory
 from rpgen.models import Checkpoint
 from rpgen.pool.pool import ResourcePool
+from tests import half_types
 
 MB = 2**20
 torch.set_num_threads(1)
 folder, group, limit_file = sys.argv[1:]
-pool = ResourcePool()
+pool = ResourcePool(snapshot=half_types.snapshot)
 def get(name):
     checkpoint = Checkpoint(f"{folder}/{name}", "AutoModel")
     return pool.get_model("embedding", name, checkpoint.load_model, {"precision": "bf16"})
