@@ -149,6 +149,11 @@ class ModelDatabase:
             raise DataError(f"{message} ({error!r}): {_REMEDY}") from error
 
 
+_TYPES: Mapping[str, type] = {
+    "auto_class": str, "inputs": list, "tasks": list, "classes": dict, "processors": dict,
+    "parts": dict, "never": list, "tiny.auto_class": str, "tiny.rung": int, "tiny.settings": dict,
+    "tiny.inputs": dict, "tiny.levels": list, "tiny.left_out": dict, "tiny.problem": str,
+}  # fmt: skip
 _REMEDY = "name another file, or make it again with `python -m rpgen.refresh_database`"
 
 
@@ -207,13 +212,30 @@ def _schema_problem(content: Any) -> str | None:
     for section in ("made_with", "architectures", "models"):
         if not isinstance(content.get(section), dict):
             return f"{section!r} is missing or not an object"
+    if not all(isinstance(version, str) for version in content["made_with"].values()):
+        return "a version of 'made_with' is no text"
     for name, raw in content["architectures"].items():
         if not isinstance(raw, dict) or not isinstance(raw.get("config"), str):
             return f"the architecture {name!r} names no configuration class"
+        wrong = _wrongly_typed(raw)
+        if wrong:
+            return f"{wrong!r} of the architecture {name!r} is not what it should be"
     for name, raw in content["models"].items():
         if not isinstance(raw, dict) or not ({"model_type", "family", "subfamily"} & raw.keys()):
             return f"the model {name!r} has neither a type nor a family"
     return _names_problem(content.get("names", {}))
+
+
+def _wrongly_typed(raw: Mapping[str, Any]) -> str | None:
+    """The first field of an architecture that has another type than what is read from it."""
+    tiny = raw.get("tiny", {})
+    if not isinstance(tiny, dict):
+        return "tiny"
+    fields = {**raw, **{f"tiny.{key}": value for key, value in tiny.items()}}
+    return next(
+        (name for name, kind in _TYPES.items() if not isinstance(fields.get(name, kind()), kind)),
+        None,
+    )
 
 
 def _names_problem(names: Any) -> str | None:

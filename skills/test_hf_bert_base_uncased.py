@@ -174,11 +174,15 @@ class TestBertBaseUncased(unittest.TestCase):
 
 def main():
     """Run the tests of this file; 0 if all of them passed, else 1."""
-    tests = unittest.defaultTestLoader.loadTestsFromTestCase(TestBertBaseUncased)
+    tests = unittest.TestSuite(
+        unittest.defaultTestLoader.loadTestsFromTestCase(case)
+        for case in list(globals().values())
+        if isinstance(case, type) and issubclass(case, unittest.TestCase)
+    )
     return 0 if unittest.TextTestRunner(verbosity=2).run(tests).wasSuccessful() else 1
 
 
 if __name__ == "__main__":
     sys.exit(main())
 
-# rpgen:signature b3f545cb9f5dbd25
+# rpgen:signature 3a7a6b205479a1ec

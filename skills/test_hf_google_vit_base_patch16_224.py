@@ -47,10 +47,8 @@ class TestGoogleVitBasePatch16224(unittest.TestCase):
             hardware_preferences=HARDWARE_PREFERENCES,
         )
         cls.scale = checks.scale_for(cls.model)
-        cls.image_processor = cls.pool.get_resource(
-            "image_processor",
-            CHECKPOINT.name,
-            constructor=CHECKPOINT.load_image_processor,
+        cls.image_processor = cls.pool.get_processor(
+            FAMILY, CHECKPOINT.name, constructor=CHECKPOINT.load_image_processor
         )
         images = [example_image(seed=seed) for seed in range(cls.scale.batch)]
         cls.images = checks.images_that_fit(cls.model, cls.image_processor, images)
@@ -175,8 +173,10 @@ class TestGoogleVitBasePatch16224(unittest.TestCase):
 
 def main():
     """Run the tests of this file; 0 if all of them passed, else 1."""
-    tests = unittest.defaultTestLoader.loadTestsFromTestCase(
-        TestGoogleVitBasePatch16224
+    tests = unittest.TestSuite(
+        unittest.defaultTestLoader.loadTestsFromTestCase(case)
+        for case in list(globals().values())
+        if isinstance(case, type) and issubclass(case, unittest.TestCase)
     )
     return 0 if unittest.TextTestRunner(verbosity=2).run(tests).wasSuccessful() else 1
 
@@ -184,4 +184,4 @@ def main():
 if __name__ == "__main__":
     sys.exit(main())
 
-# rpgen:signature e6a325d6a6390581
+# rpgen:signature 445c7c5260d9934b

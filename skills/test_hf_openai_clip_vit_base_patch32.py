@@ -49,10 +49,8 @@ class TestOpenaiClipVitBasePatch32(unittest.TestCase):
             hardware_preferences=HARDWARE_PREFERENCES,
         )
         cls.scale = checks.scale_for(cls.model)
-        cls.processor = cls.pool.get_resource(
-            "processor",
-            CHECKPOINT.name,
-            constructor=CHECKPOINT.load_processor,
+        cls.processor = cls.pool.get_processor(
+            FAMILY, CHECKPOINT.name, constructor=CHECKPOINT.load_processor
         )
         cls.texts = cls.scale.texts(TEXTS)
         images = [example_image(seed=seed) for seed in range(cls.scale.batch)]
@@ -198,8 +196,10 @@ class TestOpenaiClipVitBasePatch32(unittest.TestCase):
 
 def main():
     """Run the tests of this file; 0 if all of them passed, else 1."""
-    tests = unittest.defaultTestLoader.loadTestsFromTestCase(
-        TestOpenaiClipVitBasePatch32
+    tests = unittest.TestSuite(
+        unittest.defaultTestLoader.loadTestsFromTestCase(case)
+        for case in list(globals().values())
+        if isinstance(case, type) and issubclass(case, unittest.TestCase)
     )
     return 0 if unittest.TextTestRunner(verbosity=2).run(tests).wasSuccessful() else 1
 
@@ -207,4 +207,4 @@ def main():
 if __name__ == "__main__":
     sys.exit(main())
 
-# rpgen:signature 6104855023637b2a
+# rpgen:signature 706ae7f4bb88406c

@@ -52,10 +52,8 @@ class TestOpenaiWhisperTiny(unittest.TestCase):
             hardware_preferences=HARDWARE_PREFERENCES,
         )
         cls.scale = checks.scale_for(cls.model)
-        cls.feature_extractor = cls.pool.get_resource(
-            "feature_extractor",
-            CHECKPOINT.name,
-            constructor=CHECKPOINT.load_feature_extractor,
+        cls.feature_extractor = cls.pool.get_processor(
+            FAMILY, CHECKPOINT.name, constructor=CHECKPOINT.load_feature_extractor
         )
         cls.rate = cls.feature_extractor.sampling_rate
         seconds = SECONDS * cls.scale.stretch
@@ -236,11 +234,15 @@ class TestOpenaiWhisperTiny(unittest.TestCase):
 
 def main():
     """Run the tests of this file; 0 if all of them passed, else 1."""
-    tests = unittest.defaultTestLoader.loadTestsFromTestCase(TestOpenaiWhisperTiny)
+    tests = unittest.TestSuite(
+        unittest.defaultTestLoader.loadTestsFromTestCase(case)
+        for case in list(globals().values())
+        if isinstance(case, type) and issubclass(case, unittest.TestCase)
+    )
     return 0 if unittest.TextTestRunner(verbosity=2).run(tests).wasSuccessful() else 1
 
 
 if __name__ == "__main__":
     sys.exit(main())
 
-# rpgen:signature 6c0746b9c9261a3a
+# rpgen:signature 325a53fc039b16ba

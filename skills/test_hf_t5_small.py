@@ -211,11 +211,15 @@ class TestT5Small(unittest.TestCase):
 
 def main():
     """Run the tests of this file; 0 if all of them passed, else 1."""
-    tests = unittest.defaultTestLoader.loadTestsFromTestCase(TestT5Small)
+    tests = unittest.TestSuite(
+        unittest.defaultTestLoader.loadTestsFromTestCase(case)
+        for case in list(globals().values())
+        if isinstance(case, type) and issubclass(case, unittest.TestCase)
+    )
     return 0 if unittest.TextTestRunner(verbosity=2).run(tests).wasSuccessful() else 1
 
 
 if __name__ == "__main__":
     sys.exit(main())
 
-# rpgen:signature 9ead700f8cf89ed2
+# rpgen:signature d6cd1070918e7314

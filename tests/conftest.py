@@ -17,6 +17,10 @@ _SETTINGS = (
     "RPGEN_LEVEL",
     "RPGEN_BASELINES",
     "RPGEN_MEMORY_BUDGET",
+    "RPGEN_DEVICE_BUDGET",
+    "RPGEN_MODEL_DB",
+    "RPGEN_REQUIRE_DEVICE",
+    "RPGEN_CLEANUP_AGE",
     "RPGEN_HOST_NAME",
     "RPGEN_BROWSER",
     "RPGEN_SOFTWARE_ADAPTERS",
@@ -32,6 +36,7 @@ def _own_surroundings(
 ) -> None:
     """Nothing of the person who runs the tests reaches them, and nothing of theirs is touched."""
     for name in _SETTINGS:
-        monkeypatch.delenv(name, raising=False)
+        monkeypatch.setenv(name, "")  # so that it is put back even where a test sets it by hand
+        monkeypatch.delenv(name)
     cache: Path = tmp_path_factory.getbasetemp() / "rpgen-cache"
     monkeypatch.setenv("RPGEN_CACHE_DIR", str(cache))

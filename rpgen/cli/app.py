@@ -1,5 +1,7 @@
 """The command line: registers the commands, and turns errors into one sentence and a code."""
 
+import errno
+import io
 import sys
 from collections.abc import Callable, Sequence
 from typing import Annotated, Any
@@ -58,6 +60,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     An error is one sentence on stderr; with `--debug` its traceback comes too.
     """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a terminal of another encoding shows escapes
+            stream.reconfigure(errors="backslashreplace")
     given = list(sys.argv[1:] if arguments is None else arguments)
     values = {"--hw-cache": str(default_hardware_cache()), "--history": str(HISTORY_RUNS)}
     filled = fill_optional_values(given, values)
@@ -72,6 +77,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return ExitCode.INTERRUPTED
     except _MISUSE as misuse:
         return _explain(misuse)
+    except OSError as error:
+        _show_traceback(given)
+        return _explain_system(error)
     except Exception as bug:  # noqa: BLE001 - the last line of defence: a person sees a sentence
         _show_traceback(given)
         fail(f"{type(bug).__name__}: {bug} (this is a bug in rpgen; --debug shows where)")
@@ -88,6 +96,16 @@ def _explain(misuse: Any) -> int:
     else:
         fail(f"{message} (`{path} --help` lists what there is)")
     return ExitCode.USAGE
+
+
+def _explain_system(error: OSError) -> int:
+    """A path that no file can have is a mistake; what the system refuses to write is its own."""
+    where = f"{str(error.filename)[:200]}: " if error.filename else ""
+    if error.errno in (errno.ENAMETOOLONG, errno.ELOOP, errno.ENOTDIR, errno.EINVAL):
+        fail(f"{where}{error.strerror}: give another path")
+        return ExitCode.USAGE
+    fail(f"{where}{error.strerror or error}")
+    return ExitCode.OUTPUT
 
 
 def _show_traceback(given: Sequence[str]) -> None:

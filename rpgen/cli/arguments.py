@@ -1,6 +1,9 @@
-"""Options with an optional value, which Typer doesn't have: `--hw-cache [PATH]`."""
+"""What Typer doesn't have: options with an optional value (`--hw-cache [PATH]`), finite numbers."""
 
+import math
 from collections.abc import Mapping, Sequence
+
+import typer
 
 
 def fill_optional_values(arguments: Sequence[str], defaults: Mapping[str, str]) -> list[str]:
@@ -20,3 +23,10 @@ def fill_optional_values(arguments: Sequence[str], defaults: Mapping[str, str]) 
         bare = argument in defaults and following.startswith("-")
         filled.append(f"{argument}={defaults[argument]}" if bare else argument)
     return filled
+
+
+def finite(value: float) -> float:
+    """For options that are numbers: Typer takes `inf` and `nan`, which mean nothing here."""
+    if not math.isfinite(value):
+        raise typer.BadParameter(f"{value} is not a number that can be kept to")
+    return value

@@ -52,6 +52,10 @@ def detect(
         from rpgen.cli.browser_install import install_and_print
 
         return install_and_print(as_json=as_json)
+    if check and (model or deep or hw_cache or refresh):
+        from rpgen.errors import UsageError
+
+        raise UsageError("--check tries all parts of rpgen as they are: it stands alone")
     if check:
         from rpgen.cli.integration_check import check_and_print
 

@@ -1,6 +1,6 @@
 """From the options of `rpgen run` to a finished run: a new one, or one that is resumed."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from rpgen.run.ledger import Listener
     from rpgen.run.request import RunRequest
     from rpgen.run.results import RunResult
+    from rpgen.run.schedule import Target
     from rpgen.run.state import RunFolder
 
 
@@ -23,17 +24,30 @@ class Watching:
 
 
 def run_anew(request: "RunRequest", watching: Watching) -> "tuple[RunResult, RunFolder]":
-    from rpgen.run.engines import ENGINES
-    from rpgen.run.file_facts import read_facts
+    from rpgen.errors import NothingRanError, UsageError
     from rpgen.run.schedule import find_targets, on_devices
-    from rpgen.run.selection import choose_jobs
-    from rpgen.run.state import new_run
-    from rpgen.run.supervisor import Supervisor
+    from rpgen.run.state import discard, new_run
 
     targets = on_devices(find_targets(request.paths, Path.cwd()), request.devices)
+    request.environment()  # refuses what can't be read before anything is begun
     folder, warning = new_run()
     if warning:
         watching.warn(warning)
+    try:
+        return _supervised(request, targets, folder, watching), folder
+    except (NothingRanError, UsageError):
+        discard(folder)
+        raise
+
+
+def _supervised(
+    request: "RunRequest", targets: "Sequence[Target]", folder: "RunFolder", watching: Watching
+) -> "RunResult":
+    from rpgen.run.engines import ENGINES
+    from rpgen.run.file_facts import read_facts
+    from rpgen.run.selection import choose_jobs
+    from rpgen.run.supervisor import Supervisor
+
     first = read_facts(targets[0].path)
     supervisor = Supervisor(
         request,
@@ -46,7 +60,7 @@ def run_anew(request: "RunRequest", watching: Watching) -> "tuple[RunResult, Run
         watching.interrupts,
         needs_models=first.needs_models and not first.insists(request.environment()),
     )
-    return supervisor.run(), folder
+    return supervisor.run()
 
 
 def resume(watching: Watching) -> "tuple[RunResult, RunFolder]":

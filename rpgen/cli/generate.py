@@ -2,12 +2,13 @@
 
 import logging
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from rpgen.cli.arguments import finite
 from rpgen.cli.choices import Dtype, Weights
 from rpgen.cli.console import warn
 from rpgen.families import Family
@@ -90,7 +91,12 @@ def generate(
     ] = None,
     timeout: Annotated[
         float,
-        typer.Option("--timeout", min=0, help="Minutes after which the test lets idle models go."),
+        typer.Option(
+            "--timeout",
+            min=0,
+            callback=finite,
+            help="Minutes after which the test lets idle models go.",
+        ),
     ] = 0.5,
     clear_cache: Annotated[
         bool,
@@ -128,9 +134,10 @@ def generate(
     types = architecture or []
     named = bool(types) or all_architectures
     models = collect_models(model or [], models_file) if model or models_file or not named else []
-    if clear_cache:
+    writes = not (check or dry_run)
+    if clear_cache and writes:
         _forget_host(hw_cache)
-    asked = _asked(device)
+    asked = _asked(device, dtype)
     wishes = Wishes(
         device=str(asked.target or asked.device or "auto"),
         dtype=str(dtype) if dtype else None,
@@ -140,15 +147,17 @@ def generate(
         revision=revision,
         trust_remote_code=trust_remote_code,
         cleanup_minutes=timeout,
+        template_dir=str(template_dir) if template_dir else None,
+        model_db=str(model_db) if model_db else None,
     )
-    _warn_of_absent_device(asked, hw_cache, host)
+    _warn_of_absent_device(asked, _machine(hw_cache, host, keep=writes), host)
     settings = Settings(output_dir, force=force, dry_run=check or dry_run)
     database = load(model_db)
     generator = Generator(Renderer(template_dir), database, settings)
     types = list(dict.fromkeys([*types, *(generator.architectures() if all_architectures else ())]))
     if types:
         _warn_of_another_version(database.made_with.get("transformers"))
-    outcomes = _generate_all(generator, models, types, wishes)
+    outcomes = _generate_all(generator, models, types, wishes, as_values=as_json)
     if as_json:
         print_json(outcomes, check=check)
     else:
@@ -157,9 +166,15 @@ def generate(
 
 
 def _generate_all(
-    generator: "Generator", models: Sequence[str], types: Sequence[str], wishes: "Wishes"
+    generator: "Generator",
+    models: Sequence[str],
+    types: Sequence[str],
+    wishes: "Wishes",
+    *,
+    as_values: bool,
 ) -> "list[Outcome]":
-    if len(models) + len(types) == 1:
+    """`as_values`: the error of a single model is an outcome, too, as those of several are."""
+    if len(models) + len(types) == 1 and not as_values:
         if models:
             return [generator.generate(models[0], wishes)]
         return [generator.generate_architecture(types[0], wishes)]
@@ -169,22 +184,38 @@ def _generate_all(
     ]
 
 
-def _asked(device: str) -> "Preferences":
-    """What a device's name means. Raises UsageError for one that placement doesn't know."""
+def _asked(device: str, dtype: str | None) -> "Preferences":
+    """What a device's name means. Raises UsageError for one that placement doesn't know, or
+    that doesn't compute in this precision."""
     from rpgen.placement.preferences import parse
     from rpgen.placement.targets import spelled
 
-    return parse({"device": spelled(device)})
+    return parse({"device": spelled(device), "precision": dtype and str(dtype)})
 
 
-def _warn_of_absent_device(asked: "Preferences", hw_cache: Path | None, host: str | None) -> None:
+def _machine(
+    hw_cache: Path | None, host: str | None, *, keep: bool
+) -> "Callable[[], HardwareSnapshot]":
+    """How the machine that the files are for is looked at. UsageError for a host that the
+    inventory doesn't have; this one is looked at only where somebody needs to know."""
+    from rpgen.hardware.cache import snapshot
+    from rpgen.paths import default_hardware_cache
+
+    inventory = hw_cache or (default_hardware_cache() if host else None)
+    if host is None and hw_cache is None:
+        return lambda: snapshot(None, warn=warn)
+    found = snapshot(inventory, host=host, keep=keep, warn=warn)
+    return lambda: found
+
+
+def _warn_of_absent_device(
+    asked: "Preferences", look: "Callable[[], HardwareSnapshot]", host: str | None
+) -> None:
     """A file for a device that this machine lacks is fine; running it here will fall back."""
     wanted, where = asked.device, f"on {host}" if host else "here"
     if wanted is None or (host is None and asked.target is None and str(wanted) == "cpu"):
         return
-    from rpgen.hardware.cache import snapshot
-
-    machine = snapshot(hw_cache, host=host, warn=warn)
+    machine = look()
     if asked.target is not None:
         _warn_of_absent_backend(asked.target, machine, where)
         return

@@ -10,7 +10,8 @@ from rpgen.errors import ExitCode
 from rpgen.generate.generate import Outcome
 from rpgen.generate.write import Action
 
-STALE = (Action.CREATED, Action.UPDATED)
+STALE = (Action.CREATED, Action.UPDATED, Action.REPLACED)
+_WOULD = {action: f"would {action.removesuffix('d')}" for action in STALE}
 
 
 def exit_code(outcomes: Sequence[Outcome], *, check: bool) -> int:
@@ -48,14 +49,15 @@ def print_json(outcomes: Sequence[Outcome], *, check: bool) -> None:
 
 
 def _line(outcome: Outcome, planned: bool) -> str:
-    words = {Action.CREATED: "would create", Action.UPDATED: "would update"} if planned else {}
-    action = words.get(outcome.action) if outcome.action else None
+    action = _WOULD.get(outcome.action) if planned and outcome.action else None
     answer = outcome.classification
     known = ""
     if answer is not None and outcome.plan is not None:
         kind = "/".join(str(p) for p in (outcome.plan.family, outcome.plan.subfamily) if p)
         known = f"  {kind} ({answer.confidence:.2f}, from {answer.source})"
-    kept = f": {outcome.reason}; --force overwrites it" if outcome.action is Action.KEPT else ""
+    kept = f": {outcome.reason}" if outcome.action is Action.KEPT else ""
+    if kept and outcome.exit_code is ExitCode.OK:
+        kept += "; --force overwrites it"
     return f"{action or outcome.action} {outcome.path}{kept}{known}"
 
 

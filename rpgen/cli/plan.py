@@ -18,12 +18,14 @@ if TYPE_CHECKING:
 def show_plan(
     request: "RunRequest", host: str | None, hw_cache: Path | None, json_report: str | None
 ) -> int:
-    """Exit code 0, or that of nothing to run."""
+    """Exit code 0, or that of a model that fits nowhere, or of nothing to run."""
     from rpgen.cli.console import stdout, warn
+    from rpgen.errors import ExitCode
     from rpgen.hardware.cache import snapshot
     from rpgen.hardware.detector import host_identity
     from rpgen.paths import default_hardware_cache
     from rpgen.pool.budgets import budgets_mb
+    from rpgen.report.files import write_text
     from rpgen.run.division import how_many, look
     from rpgen.run.plan import make_plan
     from rpgen.run.rehearsal import as_last_time
@@ -49,17 +51,18 @@ def show_plan(
         request.isolate,
     )
     text = json.dumps({"schema": 1, **plan.to_dict()}, indent=2) + "\n"
+    code = ExitCode.OK if all(step.fits for step in plan.steps) else ExitCode.OUT_OF_MEMORY
     if json_report == "-":
         typer.echo(text, nl=False)
-        return 0
+        return code
     if json_report:
-        Path(json_report).write_text(text)
+        write_text(Path(json_report), text, "--json")
     console = stdout()
     console.print(f"plan for {plan.host}, order {request.order}", markup=False)
     console.print(_table(plan))
     for line in _remarks(plan):
         console.print(line, markup=False, soft_wrap=True)
-    return 0
+    return code
 
 
 def _planned(request: "RunRequest") -> "RunRequest":

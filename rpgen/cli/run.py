@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from rpgen.cli.arguments import finite
 from rpgen.cli.choices import Engine, Level, Weights
 
 if TYPE_CHECKING:
@@ -55,13 +56,19 @@ def run(
     ] = 0,
     timeout: Annotated[
         float,
-        typer.Option(min=0, metavar="SECONDS", help="For each test with its set-up; 0: no limit."),
+        typer.Option(
+            min=0,
+            metavar="SECONDS",
+            callback=finite,
+            help="For each test with its set-up; 0: no limit.",
+        ),
     ] = 1800,
     cleanup_age: Annotated[
         float,
         typer.Option(
             min=0,
             metavar="MINUTES",
+            callback=finite,
             help="After each file, free what was idle for that long and no later file needs.",
         ),
     ] = 0.5,
@@ -146,8 +153,9 @@ def run(
     """Run test files one after another, with models loaded once and shared.
 
     Exit codes: 0 all passed, 1 something failed, 2 a path or an option is wrong, 3 nothing
-    ran or everything was skipped, 6 a report can't be written, 9 the worker can't be started,
-    130 interrupted.
+    ran or everything was skipped, 5 the model database can't be read, 6 a report can't be
+    written, 8 a package for it is absent, 9 the worker can't be started, 10 (--plan) a model
+    fits nowhere, 130 interrupted.
     """
     from rpgen.cli.console import stderr
     from rpgen.cli.plan import show_plan
@@ -181,8 +189,9 @@ def run(
         update_baselines=update_baselines,
         model_db=_database(model_db),
     )
-    _check_together(request, go_on=go_on, plan=plan, host=host)
     outputs = Outputs(json_report, junit_xml, html, markdown)
+    _check_together(request, go_on=go_on)
+    _check_plan(request, outputs, plan=plan, machine=host or hw_cache)
     outputs.check()
     if request.order != order:
         stderr().print(f"order {request.order}", markup=False)  # so that it can be had again
@@ -191,7 +200,7 @@ def run(
     return _carry_out(request, go_on, outputs, -1 if quiet else 1 if verbose else 0)
 
 
-def _check_together(request: "RunRequest", *, go_on: bool, plan: bool, host: str | None) -> None:
+def _check_together(request: "RunRequest", *, go_on: bool) -> None:
     """UsageError for options that mean nothing without, or beside, another one."""
     from rpgen.errors import UsageError
     from rpgen.run.request import RunRequest
@@ -205,10 +214,24 @@ def _check_together(request: "RunRequest", *, go_on: bool, plan: bool, host: str
         raise UsageError("name test files or folders to run, or --resume the latest run")
     if request.address and request.engine != Engine.RAY:
         raise UsageError("--address is that of a Ray cluster: add --engine ray")
-    if host and not plan:
-        raise UsageError("--host names the machine of a plan: add --plan")
-    if plan and request.engine != Engine.LOCAL:
+
+
+def _check_plan(
+    request: "RunRequest", outputs: "Outputs", *, plan: bool, machine: str | Path | None
+) -> None:
+    """UsageError for what a plan doesn't have, or only a plan has."""
+    from rpgen.errors import UsageError
+
+    if not plan:
+        if machine:
+            raise UsageError("--host and --hw-cache name the machine of a plan: add --plan")
+        return
+    if request.engine != Engine.LOCAL:
         raise UsageError("--plan is for one machine: what a cluster has, only the run finds out")
+    if request.keyword:
+        raise UsageError("--plan is of whole files, whose tests it does not know: leave -k out")
+    if outputs.junit_xml or outputs.html or outputs.markdown:
+        raise UsageError("--plan runs nothing: of the reports it has --json only")
 
 
 def _carry_out(request: "RunRequest", go_on: bool, outputs: "Outputs", verbosity: int) -> int:

@@ -39,10 +39,7 @@ def stats(
     debug: Annotated[bool, typer.Option("--debug", help="Tracebacks of rpgen's own.")] = False,
 ) -> int:
     """The resource pool's statistics of the last run, or the results of earlier ones."""
-    if html is not None and not matrix:
-        from rpgen.errors import UsageError
-
-        raise UsageError("--html goes with --matrix; a run's own page is in its folder")
+    _check_together(live and (as_json or matrix or history is not None), html, matrix)
     if matrix:
         return _matrix(history or MATRIX_RUNS, html, as_json)
     if history is not None:
@@ -52,9 +49,18 @@ def stats(
     folder = latest_run()
     if folder is None:
         return _nothing()
-    if live and not as_json:
+    if live:
         return _follow(folder)
     return _show(_read(folder), as_json)
+
+
+def _check_together(live_beside: bool, html: Path | None, matrix: bool) -> None:
+    from rpgen.errors import UsageError
+
+    if html is not None and not matrix:
+        raise UsageError("--html goes with --matrix; a run's own page is in its folder")
+    if live_beside:
+        raise UsageError("--live follows one run on the terminal: it stands alone")
 
 
 def _read(folder: "RunFolder") -> "RunResult":
@@ -87,9 +93,11 @@ def _show(result: "RunResult", as_json: bool) -> int:
 
 
 def _follow(folder: "RunFolder") -> int:
-    """Redraw until the run ends. Without a terminal: the figures of now, once."""
+    """Redraw until the run ends, or whoever supervised it is gone. Without a terminal: the
+    figures of now, once."""
     from rpgen.cli.console import stdout
     from rpgen.report import pool_stats
+    from rpgen.run.state import is_going_on
 
     console = stdout()
     result = _read(folder)
@@ -101,7 +109,7 @@ def _follow(folder: "RunFolder") -> int:
 
     view = Live(pool_stats.render(result, console.width), console=console, auto_refresh=False)
     with contextlib.suppress(KeyboardInterrupt), view:
-        while _read(folder).ended_at is None:
+        while is_going_on(folder) and _read(folder).ended_at is None:
             time.sleep(REFRESH_SECONDS)
             view.update(pool_stats.render(_read(folder), console.width), refresh=True)
     return 0

@@ -1,5 +1,6 @@
 """From what somebody wrote for a model to a file in its place, one model at a time."""
 
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +21,8 @@ from rpgen.models.reference import (
     parse_reference,
     test_file_name,
 )
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -63,6 +66,7 @@ class Generator:
 
     def _put(self, plan: TestPlan, answer: Classification) -> Outcome:
         path = self._settings.output_folder / plan.file_name
+        _tell(plan, answer)
         source = self._renderer.render(plan)
         first = self._taken.setdefault(path, plan.model)
         if first != plan.model:
@@ -119,6 +123,20 @@ class Generator:
         )
         plan = plan_test(reference.name, test_file_name(reference), answer, wishes, known)
         return plan, answer
+
+
+def _tell(plan: TestPlan, answer: Classification) -> None:
+    """What was decided and why, for who wants to see it."""
+    if not _log.isEnabledFor(logging.DEBUG):
+        return
+    for said in answer.findings:
+        _log.debug("%s: %s", plan.model, said)
+    _log.debug(
+        "%s: %s, template %s, %s(%s)", plan.model, plan.title, plan.template, plan.auto_class,
+        ", ".join(f"{name}={value!r}" for name, value in plan.checkpoint.items()),
+    )  # fmt: skip
+    _log.debug("%s: preferences %s", plan.model, dict(plan.preferences))
+    _log.debug("%s: checks %s", plan.model, ", ".join(sorted(plan.checks)) or "of every file only")
 
 
 def _tried(make: Callable[[str, Wishes], Outcome], name: str, wishes: Wishes) -> Outcome:

@@ -1,5 +1,6 @@
 """Python literals as a formatter would leave them: the only way that values enter a file."""
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -28,14 +29,6 @@ def literal(value: Any, indent: int = 0, used: int = 0) -> str:
     return "\n".join([opening, *(f"{inner}{row}," for row in rows), " " * indent + closing])
 
 
-def call(argument: str, function: str, indent: int = 0) -> str:
-    """`function(argument)`, broken after the parenthesis where it is too long for a line."""
-    line = f"{function}({argument})"
-    if indent + len(line) <= WIDTH:
-        return line
-    return f"{function}(\n{' ' * (indent + 4)}{argument}\n{' ' * indent})"
-
-
 def docstring_text(value: str) -> str:
     """`value` for a docstring or a comment: no quote, backslash or control character survives."""
     plain = value.replace("\\", "/").replace('"', "'")
@@ -52,6 +45,8 @@ def _one_line(value: Any) -> str:
     if isinstance(value, tuple):
         inside = ", ".join(_one_line(item) for item in value)
         return f"({inside},)" if len(value) == 1 else f"({inside})"
+    if isinstance(value, float) and not math.isfinite(value):
+        raise TypeError(f"no literal for {value}")
     if value is None or isinstance(value, (bool, int, float)):
         return repr(value)
     raise TypeError(f"no literal for {type(value).__name__}")

@@ -49,6 +49,8 @@ class Wishes:
     revision: str | None = None
     trust_remote_code: bool = False
     cleanup_minutes: float = 0.5
+    template_dir: str | None = None
+    model_db: str | None = None
 
 
 @dataclass(frozen=True)
@@ -160,6 +162,8 @@ def command(option: str, name: str, wishes: Wishes) -> str:
         ("--family", wishes.family, standard.family),
         ("--revision", wishes.revision, standard.revision),
         ("--timeout", wishes.cleanup_minutes, standard.cleanup_minutes),
+        ("--template-dir", wishes.template_dir, standard.template_dir),
+        ("--model-db", wishes.model_db, standard.model_db),
     ):
         if value != usual:
             words += [wish, f"{value:g}" if isinstance(value, float) else str(value)]

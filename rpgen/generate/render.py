@@ -17,7 +17,7 @@ from jinja2 import TemplateError as JinjaError
 from jinja2.bccache import Bucket
 
 from rpgen.errors import TemplateError
-from rpgen.generate.literals import call, docstring_text, literal
+from rpgen.generate.literals import docstring_text, literal
 from rpgen.generate.plan import TestPlan
 from rpgen.generate.signature import sign
 from rpgen.paths import templates_folder
@@ -55,7 +55,6 @@ class Renderer:
             autoescape=False,
         )
         self._environment.filters["literal"] = literal
-        self._environment.filters["call"] = call
         self._environment.filters["docstring"] = docstring_text
 
     def render(self, plan: TestPlan) -> str:
@@ -63,7 +62,7 @@ class Renderer:
         name = plan.template + SUFFIX
         try:
             text = self._environment.get_template(name).render(plan=plan)
-        except (JinjaError, TypeError, UnicodeError) as error:
+        except Exception as error:  # a person's template may raise anything
             raise TemplateError(_describe(error, name)) from error
         text = evenly_spaced(text)
         _must_be_the_test(text, plan, name)
@@ -83,7 +82,8 @@ def _describe(error: Exception, name: str) -> str:
     line = getattr(error, "lineno", None)
     where = getattr(error, "name", None) or name
     place = f"{where}, line {line}" if line else str(where)
-    return f"the template {place} can't be rendered: {error}"
+    what = str(error) if isinstance(error, JinjaError) else f"{type(error).__name__}: {error}"
+    return f"the template {place} can't be rendered: {what}"
 
 
 def _must_be_the_test(text: str, plan: TestPlan, name: str) -> None:

@@ -61,9 +61,11 @@ def snapshot(
     host: str | None = None,
     refresh: bool = False,
     deep: bool = False,
+    keep: bool = True,
     warn: Callable[[str], None] | None = None,
 ) -> HardwareSnapshot:
-    """This host's snapshot: the cached one while it holds, else a new one, which is stored.
+    """This host's snapshot: the cached one while it holds, else a new one, which is stored
+    unless `keep` is false.
 
     `host` names another host of the inventory; UsageError where there is none of that name.
     `deep` always computes anew. Warnings go to `warn`; without it they are dropped, the file
@@ -82,7 +84,7 @@ def snapshot(
     from rpgen.hardware.detector import detect
 
     found = detect(deep=deep)
-    if cache_file:
+    if cache_file and keep:
         warning = store(cache_file, found)
         if warning and warn:
             warn(warning)

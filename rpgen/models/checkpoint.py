@@ -149,6 +149,7 @@ class Checkpoint:
             "auto_class": self.auto_class,
             "weights": str(choice.kind),
             "revision": choice.revision or self.revision,
+            **({"remote_code": True} if self.trust_remote_code else {}),
             **options,
         }
 

@@ -86,6 +86,10 @@ def read_header(path: Path) -> GgufHeader:
             header = _read(file)
         except (struct.error, OverflowError, MemoryError) as error:
             raise TornFileError("it ends within its own header") from error
+        except (ValueError, TypeError, RecursionError) as error:
+            if isinstance(error, TornFileError):
+                raise
+            raise TornFileError(f"its header makes no sense ({error})") from error
     size = path.stat().st_size
     if size < header.data_end:
         raise TornFileError(f"it should be {header.data_end} bytes long and has {size}")

@@ -122,15 +122,18 @@ def _refuse_unprintable(text: str) -> None:
 def _as_path(text: str) -> Path | None:
     """The absolute path that a text stands for, None where it is not one."""
     path = Path(os.path.abspath(os.path.expanduser(text)))  # noqa: PTH100, PTH111 (no resolving)
-    if text.startswith(_PATH_STARTS):
-        return path
     try:
+        if text.startswith(_PATH_STARTS):
+            path.exists()  # raises for a name that no file can have
+            return path
         if _is_gguf(path):
             return path if path.is_file() or "/" in text or os.sep in text else None
         if path.is_dir() and ((path / "config.json").is_file() or not is_hub_id(text.strip(" "))):
             return path
         return path if path.is_file() and not is_hub_id(text.strip(" ")) else None
-    except OSError:  # a name too long for the file system is not a path
+    except OSError as error:  # a name too long for the file system is not a path
+        if text.startswith(_PATH_STARTS):
+            raise UsageError(f"{text[:60]!r}... is no path: {error.strerror}") from error
         return None
 
 

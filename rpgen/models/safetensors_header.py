@@ -63,7 +63,7 @@ def _summarise(header: Mapping[str, Any], data_there: int) -> WeightSummary:
             count = math.prod(int(extent) for extent in tensor["shape"])
             end = int(tensor["data_offsets"][1])
             dtype = str(tensor["dtype"])
-        except (TypeError, KeyError, IndexError, ValueError) as error:
+        except (TypeError, KeyError, IndexError, ValueError, OverflowError) as error:
             raise TornFileError(f"its header describes {name!r} wrongly") from error
         by_dtype[dtype] = by_dtype.get(dtype, 0) + count
         promised = max(promised, end)

@@ -15,7 +15,7 @@ from typing import Any
 from rpgen.errors import UsageError
 from rpgen.families import Family, Subfamily
 from rpgen.hardware.types import Backend
-from rpgen.placement.targets import Target, backend_named
+from rpgen.placement.targets import Target, backend_named, parse_target
 
 ENVIRONMENT = "TEST_HARDWARE_PREFERENCES"
 REQUIRE = "RPGEN_REQUIRE_DEVICE"
@@ -147,6 +147,8 @@ def parse_device(text: Any, key: str = "device") -> Request | None:
         words = ", ".join(["auto", *Backend])
         raise UsageError(f"{key}: {str(text)!r:.60} is no device; say one of {words} (cuda:1 too)")
     number = match[2]
+    if number and not number.isdigit() and parse_target(match[0]) is None:
+        raise UsageError(f"{key}: {name} has no device {number!r:.60}; number them, as in cuda:1")
     return Request(Backend(name), int(number) if number and number.isdigit() else None)
 
 

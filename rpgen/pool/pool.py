@@ -137,7 +137,7 @@ class ResourcePool(Telling):
     def get_tokenizer(
         self, model_type: str, model_name: str, constructor: Callable[[], Any] | None = None
     ) -> Any:
-        """The tokenizer (or processor); as `get_resource`."""
+        """The tokenizer; as `get_resource`, with a source's weights and revision told apart."""
         request = (model_type, model_name, self._fetch.options.of(constructor))
         owner = self._owners.current() if self._owners.active else None
         with self._lock:
@@ -156,6 +156,9 @@ class ResourcePool(Telling):
             return self._count_miss()
         identity = Identity(Kind.TOKENIZER, model_type, model_name, options=request[2])
         return self._custody.hand_over(self._fetch.plain(identity, constructor, request))
+
+    get_processor = get_tokenizer
+    """Of images, sounds or all kinds together: what belongs to a model as a tokenizer does."""
 
     def get_model(
         self,

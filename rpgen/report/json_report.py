@@ -2,6 +2,7 @@
 
 import datetime
 import json
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NotRequired, TypedDict
@@ -195,7 +196,18 @@ def _moment(seconds: float) -> str:
 
 def to_text(report: Mapping[str, Any] | Report) -> str:
     """JSON in which nothing that a name or a message holds can break a reader."""
-    return json.dumps(report, indent=2, default=str) + "\n"
+    return json.dumps(_finite(report), indent=2, default=str, allow_nan=False) + "\n"
+
+
+def _finite(value: Any) -> Any:
+    """JSON has no word for infinity and for what is no number: null, and never `Infinity`."""
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, Mapping):
+        return {key: _finite(inner) for key, inner in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_finite(inner) for inner in value]
+    return value
 
 
 def write(report: Report, path: Path) -> None:

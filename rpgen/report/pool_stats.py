@@ -1,12 +1,11 @@
 """The pool's statistics after a run: tables and JSON for `rpgen stats`."""
 
 import datetime
-import json
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from rpgen.report import words
-from rpgen.report.json_report import build
+from rpgen.report.json_report import build, to_text
 from rpgen.run.results import RunResult
 
 if TYPE_CHECKING:
@@ -20,7 +19,7 @@ def to_json(result: RunResult) -> str:
     """The run's name and times, what came out, and the pool's own dict as it was."""
     report = build(result)
     chosen = ("schema", "run", "started_at", "ended_at", "summary", "pool", "host", "versions")
-    return json.dumps({name: report[name] for name in chosen}, indent=2, default=str) + "\n"  # type: ignore[literal-required]
+    return to_text({name: report[name] for name in chosen})  # type: ignore[literal-required]
 
 
 def render(result: RunResult, width: int = 100) -> "Group":

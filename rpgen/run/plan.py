@@ -35,7 +35,8 @@ class Step:
     """One file. `loads` says whether its model is loaded for it, None where it names none.
 
     `file_mb` is what the file is predicted to take with its model, `device_mb` all that is
-    then taken on that device. `problem` is why it can't run as it should.
+    then taken on that device. `problem` is why it can't run as it should, which is not `fits`
+    where there is no room for it.
     """
 
     path: str
@@ -51,6 +52,7 @@ class Step:
     evicted: tuple[Gone, ...] = ()
     degraded: str | None = None
     problem: str | None = None
+    fits: bool = True
 
 
 @dataclass(frozen=True)
@@ -151,8 +153,9 @@ class Planner:
             coming = of_file(job.facts, _Source)
             return bare if coming is None else self._load(job.name, coming, upcoming)
         except (RpgenError, TypeError, SkipTest) as error:
-            kind = "fits nowhere: " if isinstance(error, DoesNotFitError) else ""
-            return Step(job.name, job.facts.model, self._number, problem=f"{kind}{error}")
+            fits = not isinstance(error, DoesNotFitError)
+            problem = str(error) if fits else f"fits nowhere: {error}"
+            return Step(job.name, job.facts.model, self._number, problem=problem, fits=fits)
 
     def _load(self, name: str, coming: Coming, upcoming: Sequence[str]) -> Step:
         with self._pool.owner(name):

@@ -56,6 +56,7 @@ class Fold:
     """Takes the events of a run in order; `result` can be asked for at any time."""
 
     def __init__(self) -> None:
+        self._asked: events.RunAsked | None = None
         self._start: events.RunStarted | None = None
         self._end: events.RunEnded | None = None
         self._files: dict[str, _File] = {}
@@ -64,6 +65,8 @@ class Fold:
 
     def add(self, event: events.Event) -> None:
         match event:
+            case events.RunAsked():
+                self._asked = event
             case events.RunStarted():
                 self._start = event
                 for facts in event.files:
@@ -130,10 +133,11 @@ class Fold:
 
     def result(self) -> RunResult:
         start, end = self._start, self._end
+        begun = start or self._asked  # before it knows its files a run has a name and a time
         stopped = end.stopped if end else "the run did not end by itself, or is still going on"
         return RunResult(
-            run=start.run if start else "",
-            started_at=start.time if start else 0.0,
+            run=begun.run if begun else "",
+            started_at=begun.time if begun else 0.0,
             ended_at=end.time if end else None,
             files=tuple(_finish(file) for file in self._files.values() if file.started),
             not_run=tuple(file.path for file in self._files.values() if not file.started),

@@ -9,7 +9,7 @@ from rpgen.run import events
 from rpgen.run.journal import read
 from rpgen.run.request import RunRequest
 from rpgen.run.schedule import Target
-from rpgen.run.state import RunFolder, latest_run
+from rpgen.run.state import RunFolder, last_asked
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,7 @@ class Interrupted:
 
 def latest_to_resume() -> Interrupted:
     """The latest run of this folder. `UsageError` where there is none, or it is elsewhere's."""
-    folder = latest_run()
+    folder = last_asked()
     if folder is None:
         raise UsageError("there is no run to resume here: start one with `rpgen run PATH...`")
     asked: events.RunAsked | None = None

@@ -29,6 +29,7 @@ from rpgen.errors import OutputError, UsageError
 from rpgen.paths import state_folder
 
 KEPT_RUNS = 100
+_FILE_STARTED = b'"event":"file_started"'
 
 
 @dataclass(frozen=True)
@@ -140,8 +141,50 @@ def all_runs(state: Path | None = None) -> list[RunFolder]:
     return [run for run in found if run.journal.is_file()]
 
 
+def is_going_on(folder: RunFolder) -> bool:
+    """Whether somebody supervises this run; False where locks can't tell."""
+    try:
+        RunLock(folder).release()
+    except UsageError:
+        return True
+    except (OSError, ImportError):
+        return False
+    return False
+
+
+def has_run(folder: RunFolder) -> bool:
+    """Whether any file of it was begun: not in a run that was refused, or by a torn journal."""
+    try:
+        with folder.journal.open("rb") as lines:
+            return any(_FILE_STARTED in line for line in lines)
+    except OSError:
+        return False
+
+
+def discard(folder: RunFolder) -> None:
+    """Drop a run that came to nothing: what was the latest one before is so again."""
+    if has_run(folder):
+        return
+    shutil.rmtree(folder.path, ignore_errors=True)
+    state = folder.path.parents[1]
+    left = latest_run(state)
+    with contextlib.suppress(OSError):
+        if left is None:
+            (state / "latest").unlink(missing_ok=True)
+        else:
+            _point_latest(state, left.run)
+
+
 def latest_run(state: Path | None = None) -> RunFolder | None:
-    """The run that was started last, None where there was none."""
+    """The last run that ran something or is going on, None where there was none."""
+    state = state or state_folder()
+    last = last_asked(state)
+    newest_first = [last, *reversed(all_runs(state))] if last else []
+    return next((run for run in newest_first if has_run(run) or is_going_on(run)), None)
+
+
+def last_asked(state: Path | None = None) -> RunFolder | None:
+    """The run that was asked for last, however far it got; None where there was none."""
     state = state or state_folder()
     with contextlib.suppress(OSError, ValueError):
         named = RunFolder(state / "runs" / (state / "latest").read_text().strip())

@@ -123,11 +123,15 @@ class TestClip(unittest.TestCase):
 
 def main():
     """Run the tests of this file; 0 if all of them passed, else 1."""
-    tests = unittest.defaultTestLoader.loadTestsFromTestCase(TestClip)
+    tests = unittest.TestSuite(
+        unittest.defaultTestLoader.loadTestsFromTestCase(case)
+        for case in list(globals().values())
+        if isinstance(case, type) and issubclass(case, unittest.TestCase)
+    )
     return 0 if unittest.TextTestRunner(verbosity=2).run(tests).wasSuccessful() else 1
 
 
 if __name__ == "__main__":
     sys.exit(main())
 
-# rpgen:signature 8c928b1fbe518aeb
+# rpgen:signature 275224bc54b9ac7a

@@ -47,10 +47,8 @@ class TestName(unittest.TestCase):
             hardware_preferences=HARDWARE_PREFERENCES,
         )
         cls.scale = checks.scale_for(cls.model)
-        cls.image_processor = cls.pool.get_resource(
-            "image_processor",
-            CHECKPOINT.name,
-            constructor=CHECKPOINT.load_image_processor,
+        cls.image_processor = cls.pool.get_processor(
+            FAMILY, CHECKPOINT.name, constructor=CHECKPOINT.load_image_processor
         )
         images = [example_image(seed=seed) for seed in range(cls.scale.batch)]
         cls.images = checks.images_that_fit(cls.model, cls.image_processor, images)
@@ -183,11 +181,15 @@ class TestName(unittest.TestCase):
 
 def main():
     """Run the tests of this file; 0 if all of them passed, else 1."""
-    tests = unittest.defaultTestLoader.loadTestsFromTestCase(TestName)
+    tests = unittest.TestSuite(
+        unittest.defaultTestLoader.loadTestsFromTestCase(case)
+        for case in list(globals().values())
+        if isinstance(case, type) and issubclass(case, unittest.TestCase)
+    )
     return 0 if unittest.TextTestRunner(verbosity=2).run(tests).wasSuccessful() else 1
 
 
 if __name__ == "__main__":
     sys.exit(main())
 
-# rpgen:signature c8fa472ff1d916a7
+# rpgen:signature 51375cd603d7e53c

@@ -49,10 +49,8 @@ class TestName(unittest.TestCase):
             hardware_preferences=HARDWARE_PREFERENCES,
         )
         cls.scale = checks.scale_for(cls.model)
-        cls.feature_extractor = cls.pool.get_resource(
-            "feature_extractor",
-            CHECKPOINT.name,
-            constructor=CHECKPOINT.load_feature_extractor,
+        cls.feature_extractor = cls.pool.get_processor(
+            FAMILY, CHECKPOINT.name, constructor=CHECKPOINT.load_feature_extractor
         )
         cls.rate = cls.feature_extractor.sampling_rate
         seconds = SECONDS * cls.scale.stretch
@@ -187,11 +185,15 @@ class TestName(unittest.TestCase):
 
 def main():
     """Run the tests of this file; 0 if all of them passed, else 1."""
-    tests = unittest.defaultTestLoader.loadTestsFromTestCase(TestName)
+    tests = unittest.TestSuite(
+        unittest.defaultTestLoader.loadTestsFromTestCase(case)
+        for case in list(globals().values())
+        if isinstance(case, type) and issubclass(case, unittest.TestCase)
+    )
     return 0 if unittest.TextTestRunner(verbosity=2).run(tests).wasSuccessful() else 1
 
 
 if __name__ == "__main__":
     sys.exit(main())
 
-# rpgen:signature 90f6eff5d9a9961c
+# rpgen:signature ff05299f54ee8c2c

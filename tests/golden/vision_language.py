@@ -50,10 +50,8 @@ class TestName(unittest.TestCase):
             hardware_preferences=HARDWARE_PREFERENCES,
         )
         cls.scale = checks.scale_for(cls.model)
-        cls.processor = cls.pool.get_resource(
-            "processor",
-            CHECKPOINT.name,
-            constructor=CHECKPOINT.load_processor,
+        cls.processor = cls.pool.get_processor(
+            FAMILY, CHECKPOINT.name, constructor=CHECKPOINT.load_processor
         )
 
     @classmethod
@@ -184,11 +182,15 @@ class TestName(unittest.TestCase):
 
 def main():
     """Run the tests of this file; 0 if all of them passed, else 1."""
-    tests = unittest.defaultTestLoader.loadTestsFromTestCase(TestName)
+    tests = unittest.TestSuite(
+        unittest.defaultTestLoader.loadTestsFromTestCase(case)
+        for case in list(globals().values())
+        if isinstance(case, type) and issubclass(case, unittest.TestCase)
+    )
     return 0 if unittest.TextTestRunner(verbosity=2).run(tests).wasSuccessful() else 1
 
 
 if __name__ == "__main__":
     sys.exit(main())
 
-# rpgen:signature 8a3580c1af5bf699
+# rpgen:signature 53d6fede30fb66ed

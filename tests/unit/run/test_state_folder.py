@@ -5,13 +5,35 @@ from pathlib import Path
 import pytest
 
 from rpgen.errors import OutputError
-from rpgen.run.state import all_runs, forget_old_runs, latest_run, new_run
+from rpgen.run import events
+from rpgen.run.journal import Journal
+from rpgen.run.state import (
+    RunFolder,
+    RunLock,
+    all_runs,
+    discard,
+    forget_old_runs,
+    is_going_on,
+    last_asked,
+    latest_run,
+    new_run,
+)
 
 
 @pytest.fixture
 def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     return tmp_path / ".rpgen"
+
+
+def ran(now: float) -> RunFolder:
+    """A run that began with a file."""
+    folder, _ = new_run(now=now)
+    journal = Journal(folder.journal)
+    journal.append(events.RunAsked(run=folder.run, folder=".", options={}))
+    journal.append(events.FileStarted(path="a.py", worker=1))
+    journal.close()
+    return folder
 
 
 def test_two_runs_of_the_same_moment_have_their_own_folders(state: Path) -> None:
@@ -24,13 +46,45 @@ def test_two_runs_of_the_same_moment_have_their_own_folders(state: Path) -> None
 def test_the_latest_run_is_found_also_where_its_mark_is_lost(state: Path) -> None:
     assert latest_run() is None
     for moment in (0.0, 100.0):
-        folder, _ = new_run(now=moment)
-        folder.journal.write_text("")
+        folder = ran(now=moment)
     assert latest_run() == folder
     (state / "latest").write_text("nonsense\0")
     assert latest_run() == folder
     (state / "latest").unlink()
     assert latest_run() == folder
+
+
+def test_a_run_that_came_to_nothing_is_not_the_latest(state: Path) -> None:
+    good = ran(now=0.0)
+    refused, _ = new_run(now=100.0)
+    refused.journal.write_text("")
+    assert latest_run() == good
+    assert last_asked() == refused
+    discard(refused)
+    assert not refused.path.exists()
+    assert last_asked() == latest_run() == good
+    assert (state / "latest").read_text().strip() == good.run
+    discard(good)
+    assert good.path.exists()  # it has run something
+
+
+def test_a_journal_of_other_bytes_gives_way_to_the_run_before(state: Path) -> None:
+    good, torn = ran(now=0.0), ran(now=100.0)
+    assert latest_run() == torn
+    torn.journal.write_bytes(bytes(range(256)) * 9)
+    assert latest_run() == good
+
+
+def test_a_run_is_going_on_as_long_as_somebody_holds_its_lock(state: Path) -> None:
+    good = ran(now=0.0)
+    begun, _ = new_run(now=100.0)
+    begun.journal.write_text("")
+    lock = RunLock(begun)
+    assert is_going_on(begun)
+    assert latest_run() == begun
+    lock.release()
+    assert not is_going_on(begun)
+    assert latest_run() == good
 
 
 def test_old_runs_go_but_none_that_may_still_be_going_on(state: Path) -> None:
