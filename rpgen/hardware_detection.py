@@ -4,6 +4,7 @@ A script written for the guide moves over by prefixing its import with `rpgen.`.
 uses snapshots; what comes back here are the guide's dictionaries.
 """
 
+import logging
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -14,6 +15,8 @@ from rpgen.hardware.types import Backend, HardwareSnapshot
 if TYPE_CHECKING:
     from rpgen.families import Classification
     from rpgen.placement.outlook import ModelOutlook
+
+_log = logging.getLogger(__name__)
 
 CPU = Backend.CPU
 CUDA = Backend.CUDA
@@ -45,7 +48,9 @@ class HardwareDetector:
 
         named = cache_file or os.environ.get("HARDWARE_DETECTION_CACHE")
         self.cache_file = Path(named) if named else None
-        self.snapshot: HardwareSnapshot = snapshot(self.cache_file, refresh=force_refresh)
+        self.snapshot: HardwareSnapshot = snapshot(
+            self.cache_file, refresh=force_refresh, warn=_log.warning
+        )
 
     def get_available_hardware(self) -> dict[str, bool]:
         from rpgen.hardware.guide_dict import availability
@@ -102,12 +107,12 @@ class HardwareDetector:
         return "cpu"
 
     def get_compatible_hardware_types(self, requirements: Mapping[str, Any]) -> list[str]:
-        """The available backends that meet `requirements`, the CPU first.
+        """The available backends that meet `requirements`, in the order of their list.
 
         `requirements` is {backend: {"compatible": bool}, "memory_requirements": {backend: GB}}.
         """
-        others = (backend for backend in Backend if backend is not CPU)
-        return [CPU, *(name for name in others if self._meets(name, requirements))]
+        cpu_first = sorted(Backend, key=lambda backend: backend is not CPU)
+        return [name for name in cpu_first if self._meets(name, requirements)]
 
     def _meets(self, backend: Backend, requirements: Mapping[str, Any]) -> bool:
         said = requirements.get(backend)

@@ -70,7 +70,7 @@ class ModelFamilyClassifier:
         self.families = dict(model_family_defs or MODEL_FAMILIES)
         self.subfamilies = dict(model_subfamily_defs or MODEL_SUBFAMILIES)
         self.model_db_path = model_db_path
-        self._own_words = model_family_defs is not None
+        self._own_words = model_family_defs is not None or model_subfamily_defs is not None
         self._noted: dict[str, dict[str, Any]] = {}
         self._database = self._load()
 
@@ -133,9 +133,17 @@ class ModelFamilyClassifier:
                 told = f"the name holds {', '.join(sorted(found))}, a keyword of {family}"
                 answer: dict[str, Any] = {"source": "name", "family": family, "confidence": 0.5}
                 template = self.get_template_for_family(family)
-                analysis = {**answer, "subfamily": None, "reason": told}
+                subfamily = self._own_subfamily(family, words)
+                analysis = {**answer, "subfamily": subfamily, "reason": told}
+                answer |= {"subfamily": subfamily, "subfamily_confidence": 0.5 * bool(subfamily)}
                 return {**answer, "analyses": [analysis], "template": template}
         return {}
+
+    def _own_subfamily(self, family: str, words: set[str]) -> str | None:
+        for definition in self.subfamilies.get(family, ()):
+            if words & {str(one).lower() for one in definition.get("keywords", ())}:
+                return str(definition.get("name")) if definition.get("name") else None
+        return None
 
 
 def classify_model(

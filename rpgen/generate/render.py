@@ -28,11 +28,25 @@ SUFFIX = ".j2"
 class CompiledTemplates(FileSystemBytecodeCache):
     """Compiled templates, kept beside them as Python keeps its modules: half the time of writing
     one file goes to compiling otherwise. Jinja compares them with the source; a folder that
-    can't be written to costs time and nothing else.
+    can't be written to costs time and nothing else. A person's own templates are not kept: their
+    folder is theirs.
     """
 
+    def __init__(self, folder: Path) -> None:
+        super().__init__(str(folder / "__pycache__"))
+        self._folder = folder
+        self._ours: set[str] = set()
+
+    def get_bucket(
+        self, environment: Environment, name: str, filename: str | None, source: str
+    ) -> Bucket:
+        bucket = super().get_bucket(environment, name, filename, source)
+        if filename is not None and Path(filename).parent == self._folder:
+            self._ours.add(bucket.key)
+        return bucket
+
     def dump_bytecode(self, bucket: Bucket) -> None:
-        if not sys.dont_write_bytecode:
+        if bucket.key in self._ours and not sys.dont_write_bytecode:
             with contextlib.suppress(OSError):
                 Path(self.directory).mkdir(exist_ok=True)
                 super().dump_bytecode(bucket)
@@ -47,7 +61,7 @@ class Renderer:
         folders = [override, templates_folder()] if override else [templates_folder()]
         self._environment = Environment(
             loader=ChoiceLoader([FileSystemLoader(folder) for folder in folders]),
-            bytecode_cache=CompiledTemplates(str(templates_folder() / "__pycache__")),
+            bytecode_cache=CompiledTemplates(templates_folder()),
             undefined=StrictUndefined,
             keep_trailing_newline=True,
             trim_blocks=True,

@@ -15,7 +15,6 @@ from rpgen.errors import ModelUnavailableError
 from rpgen.models.safetensors_header import TornFileError, read_summary
 
 _WHOLE = ("model.safetensors", "pytorch_model.bin")
-_SHARDED = ("model.safetensors.index.json", "pytorch_model.bin.index.json")
 _VOCABULARIES = (
     "tokenizer.json", "vocab.txt", "vocab.json", "vocab.bpe", "spiece.model", "tokenizer.model",
     "sentencepiece.bpe.model", "source.spm", "tekken.json", "bpe.codes", "vocab.model",

@@ -22,6 +22,8 @@ from rpgen.pool.loading import bring
 from rpgen.pool.sizing import backends_in, measure, torch_modules
 from rpgen.pool.table import Watcher
 
+_IN_A_BROWSER = ("webgpu", "webnn", "wasm")
+_BROWSERS = ("chromium", "chrome", "edge")  # of one engine, which is what computes
 OPTION = "on"
 """The target among an identity's options: what torch computes itself has none."""
 
@@ -36,7 +38,10 @@ def require(target: Target, preferences: Preferences) -> None:
     from rpgen.backends import backend_of
 
     told = preferences.compatibility.get(target.kind) if target.kind else None
-    if told is not None and not told.compatible:
+    browser = (preferences.browser or "").lower()
+    if target.backend in _IN_A_BROWSER and browser not in ("", *_BROWSERS):
+        reason, remedy = f"{browser!r} was asked for, and rpgen drives Chromium only", None
+    elif told is not None and not told.compatible:
         reason, remedy = told.reason or "hw_compatibility says that it is not compatible", None
     else:
         evidence = backend_of(target).probe(target)

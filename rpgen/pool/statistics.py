@@ -108,18 +108,21 @@ def _cuda_device(torch: Any, index: int) -> dict[str, Any]:
 
     facts = torch.cuda.get_device_properties(index)
     total = facts.total_memory / MB
+    reserved = torch.cuda.memory_reserved(index) / MB
     free = device_free_mb(f"cuda:{index}")
-    used = None if free is None else 100 * (1 - free / total)
+    if free is None:  # the driver doesn't say: what this process has taken is known
+        free = total - reserved
+    used = 100 * (1 - free / total)
     is_nvidia = getattr(torch.version, "hip", None) is None
     return {
         "id": index,
         "name": facts.name,
         "total_mb": total,
         "allocated_mb": torch.cuda.memory_allocated(index) / MB,
-        "reserved_mb": torch.cuda.memory_reserved(index) / MB,
-        "free_mb": total if free is None else free,
-        "percent_used": 0.0 if used is None else used,
-        "under_pressure": used is not None and used > 100 * _PRESSURE_SHARE,
+        "reserved_mb": reserved,
+        "free_mb": free,
+        "percent_used": used,
+        "under_pressure": used > 100 * _PRESSURE_SHARE,
         "utilization_percent": _utilization(torch, index),
         "has_tensor_cores": is_nvidia and (facts.major, facts.minor) >= (7, 0),
     }

@@ -1,5 +1,6 @@
 """What the pool asks of the world around it, each part fetched on first use."""
 
+import logging
 import threading
 from collections.abc import Callable
 
@@ -8,6 +9,8 @@ from rpgen.families import Classification
 from rpgen.hardware.types import HardwareSnapshot
 from rpgen.pool import low_memory
 from rpgen.pool.memory import HOST, HostFigures, read_host
+
+_log = logging.getLogger(__name__)
 
 
 class Surroundings:
@@ -82,7 +85,7 @@ def _look() -> HardwareSnapshot:
     from rpgen.hardware import cache
 
     named = os.environ.get("HARDWARE_DETECTION_CACHE")
-    return cache.snapshot(Path(named) if named else None)
+    return cache.snapshot(Path(named) if named else None, warn=_log.warning)
 
 
 def _classify(name: str) -> Classification | None:

@@ -38,7 +38,7 @@ def render(result: RunResult, width: int = 100) -> "Group":
         parts.append(_models(pool["models"], wide=width >= 100))
     devices = (pool.get("cuda_memory") or {}).get("devices") or []
     if devices:
-        parts.append(_accelerators(devices))
+        parts.append(_accelerators(devices, _platform(pool["cuda_memory"])))
     known = {**(pool.get("hardware") or {}), **(pool.get("component_status") or {})}
     if known:
         parts.append(_figures("components", [(name, _brief(known[name])) for name in known]))
@@ -95,9 +95,10 @@ def _models(models: Mapping[str, Mapping[str, Any]], *, wide: bool) -> "Table":
 
     grid = Table(title="models", title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
     grid.add_column("model", overflow="fold")
-    names = ["device", "dtype", "MB", "hits", "idle", *(["measured by"] if wide else [])]
+    numbers = ("MB", "hits", "age", "idle")
+    names = ["device", "dtype", *numbers, *(["measured by"] if wide else [])]
     for name in names:
-        grid.add_column(name, justify="right" if name in ("MB", "hits", "idle") else "left")
+        grid.add_column(name, justify="right" if name in numbers else "left")
     for key, facts in models.items():
         idle = words.seconds(facts.get("idle_seconds") or 0.0)
         cells = [
@@ -105,6 +106,7 @@ def _models(models: Mapping[str, Mapping[str, Any]], *, wide: bool) -> "Table":
             str(facts.get("dtype") or "-"),
             words.megabytes(facts.get("memory_usage_mb")),
             str(facts.get("hits", "-")),
+            words.seconds(facts.get("age_seconds") or 0.0),
             "in use" if facts.get("in_use") else idle,
             str(facts.get("memory_estimation_method") or "-"),
         ]
@@ -112,20 +114,33 @@ def _models(models: Mapping[str, Mapping[str, Any]], *, wide: bool) -> "Table":
     return grid
 
 
-def _accelerators(devices: Iterable[Mapping[str, Any]]) -> "Table":
+def _accelerators(devices: Iterable[Mapping[str, Any]], platform: str) -> "Table":
     return _figures(
-        "accelerators",
+        f"accelerators ({platform})" if platform else "accelerators",
         [
             (
                 f"cuda:{device.get('id')} {device.get('name')}",
                 f"{_mb(device.get('free_mb'))} of {_mb(device.get('total_mb'))} free, "
                 f"{_mb(device.get('allocated_mb'))} allocated, "
-                f"{device.get('percent_used')}% used, "
-                f"utilization {device.get('utilization_percent')}%",
+                f"{_mb(device.get('reserved_mb'))} reserved, "
+                f"{device.get('percent_used') or 0:.1f}% used"
+                f"{', under pressure' if device.get('under_pressure') else ''}, "
+                f"utilization {_percent(device.get('utilization_percent'))}, "
+                f"{'with' if device.get('has_tensor_cores') else 'without'} tensor cores",
             )
             for device in devices
         ],
     )
+
+
+def _platform(cuda: Mapping[str, Any]) -> str:
+    """ "CUDA 13.0", "ROCm 6.4"; "" where torch was built for neither."""
+    versions = (("CUDA", cuda.get("cuda_version")), ("ROCm", cuda.get("rocm_version")))
+    return ", ".join(f"{name} {version}" for name, version in versions if version)
+
+
+def _percent(value: float | None) -> str:
+    return "unknown" if value is None else f"{value:g}%"
 
 
 def _mb(value: float | None) -> str:

@@ -1,6 +1,10 @@
 """The parts import downwards only, and the light ones stay light."""
 
 import ast
+import re
+import sys
+import tomllib
+from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
@@ -28,6 +32,8 @@ LAYERS = (
 LEVEL = {part: level for level, parts in enumerate(LAYERS) for part in parts}
 TERMINAL = {"typer", "rich"}
 HEAVY = {"torch", "transformers", "openvino", "onnxruntime", "ray", "playwright"}
+ROOT = Path(__file__).parents[2]
+OPTIONAL = {"markupsafe", "torchao"}  # jinja2's own; what a person may have beside bitsandbytes
 MAY_IMPORT_TORCH_AT_THE_TOP = {"checks"}
 
 
@@ -87,3 +93,30 @@ def test_heavy_packages_are_imported_where_they_are_used(path: Path) -> None:
 def test_every_part_has_its_layer() -> None:
     parts = {part_of(path) for path in modules()}
     assert parts == set(LEVEL), "a part without a layer, or a layer without its part"
+
+
+def test_what_is_imported_is_declared() -> None:
+    """Everything that is no part of Python comes with the package or with one of its extras."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    extras = project["optional-dependencies"]
+    wanted = [*project["dependencies"], *(w for n, ws in extras.items() if n != "dev" for w in ws)]
+    declared = {_plain(re.split(r"[^\w.-]", requirement)[0]) for requirement in wanted}
+    of_module = packages_distributions()
+    tops = {name.partition(".")[0] for path in modules() for name in _absolute_imports(path)}
+    for name in tops - set(sys.stdlib_module_names) - {"rpgen"}:
+        distributions = {_plain(each) for each in of_module.get(name, [name])}
+        assert distributions & declared or name in OPTIONAL, name
+
+
+def _plain(name: str) -> str:
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def _absolute_imports(path: Path) -> set[str]:
+    tree = ast.parse(path.read_text("utf-8"))
+    found = {a.name for n in ast.walk(tree) if isinstance(n, ast.Import) for a in n.names}
+    return found | {
+        n.module
+        for n in ast.walk(tree)
+        if isinstance(n, ast.ImportFrom) and n.module and n.level == 0
+    }

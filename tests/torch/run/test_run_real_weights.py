@@ -16,7 +16,7 @@ FILES = {
 def installed(package: str, pattern: str) -> Path:
     found = importlib.util.find_spec(package)
     if found is None or not found.submodule_search_locations:
-        pytest.skip(f"the real weights are missing: {package} isn't installed (weights.txt)")
+        pytest.fail(f"the real weights are missing: {package} isn't installed (weights.txt)")
     return next(Path(found.submodule_search_locations[0]).glob(pattern))
 
 
@@ -28,7 +28,10 @@ def test_minilm_and_smollm2_meet_what_their_files_expect(project: Project) -> No
     for model in (minilm, smollm2):
         generated = project.finish(project.start(*generate, str(model)))
         assert generated.code == 0, generated.err
-    running = project.start("run", "skills", "-k", "paraphrase or known_text")
+    assert 'CONTINUATION = "The capital of France is", " Paris"' in (
+        project.folder / "skills" / "test_hf_smollm2.py"
+    ).read_text("utf-8")
+    running = project.start("run", "skills", "-k", "not generation")  # two thirds of the time
     out, err = running.communicate(timeout=900)  # the second has to be unpacked whole
     ran = Ran(running.returncode, out, err, project.folder)
     assert ran.code == 0, ran.out + ran.err
@@ -40,4 +43,7 @@ def test_minilm_and_smollm2_meet_what_their_files_expect(project: Project) -> No
             each["id"].rpartition("::")[2]: each["outcome"] for each in files[name]["tests"]
         }
         assert outcomes[test] == "passed"
-        assert set(outcomes.values()) == {"passed"}
+        assert set(outcomes.values()) <= {"passed", "skipped"}
+        assert len(outcomes) > 10
+        told = [each for each in files[name]["tests"] if each["outcome"] == "skipped"]
+        assert all("MB" in each["message"] for each in told)  # no room for a second copy

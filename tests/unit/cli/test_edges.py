@@ -1,13 +1,16 @@
 """What a person may get wrong: one sentence, the documented code, nothing written."""
 
 import json
+import shutil
 import struct
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from rpgen import paths
 from rpgen.cli.app import main
+from rpgen.generate import render
 from rpgen.model_database import load
 
 LONG = "a" * 300
@@ -186,6 +189,23 @@ def test_a_weight_file_of_infinite_size(rpgen: Run, tmp_path: Path, header: str)
         struct.pack("<Q", len(header)) + header.encode() + b"\0" * 4
     )
     refused(rpgen("generate", "--model", "./model"), 4)
+
+
+def test_own_templates_are_not_compiled_into_the_shipped_folder(
+    rpgen: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shipped, mine = tmp_path / "shipped", tmp_path / "mine"
+    shutil.copytree(paths.templates_folder(), shipped, ignore=lambda *_: ["__pycache__"])
+    mine.mkdir()
+    name = "hf_text_generation_template.py.j2"
+    (mine / name).write_text((shipped / name).read_text())
+    monkeypatch.setattr(render, "templates_folder", lambda: shipped)
+    monkeypatch.setattr("sys.dont_write_bytecode", False)
+    rpgen("generate", "--model", "gpt2", "--template-dir", "mine")
+    assert [path.name for path in mine.iterdir()] == [name]
+    kept = len(list((shipped / "__pycache__").iterdir()))
+    rpgen("generate", "--model", "gpt2", "-o", "other")
+    assert len(list((shipped / "__pycache__").iterdir())) == kept + 1
 
 
 def test_a_plan_has_no_reports_of_a_run(rpgen: Run, tmp_path: Path) -> None:
