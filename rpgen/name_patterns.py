@@ -31,6 +31,7 @@ USES: dict[str, Word] = {
         "vl vlm vision visual omni multimodal visionlanguage imagetext ocr vlchat videochat mllm",
         "lvlm lmm lmms vla gui ui screenshot chartqa textvqa videollm videochatgpt videollava",
     ),
+    **_words(_S.IMAGE_TEXT_ENCODER, "visual-document-retrieval", "vdr"),
     **_words(_S.VISION_LANGUAGE, "image-to-text", "captioning captioner caption captions"),
     **_words(_S.VISION_LANGUAGE, "visual-question-answering", "vqa okvqa nlvr2 gqa"),
     # text, read
@@ -46,6 +47,7 @@ USES: dict[str, Word] = {
         "labse minilm paraphrase bge e5 gte similarity msmarco encoder biencoder semanticsearch",
         "vectors embd sentencetransformer sentencetransformers allnli matryoshka sparse encoding",
         "dense",
+        "embedder",
     ),
     **_words(_F.EMBEDDING, "text-ranking", "reranker rerank crossencoder ranker reranking"),
     **_words(
@@ -55,6 +57,7 @@ USES: dict[str, Word] = {
         "intent stance sarcasm politics bias clickbait formality jailbreak promptinjection",
         "languagedetection fakenews financialnews fallacy gibberish reviews aicontent moderation",
         "polarity absa tweet tweets seqcls reward rm prm offense",
+        "cost",
     ),
     **_words(_F.EMBEDDING, "zero-shot-classification", "mnli nli xnli anli zeroshot snli"),
     **_words(_F.EMBEDDING, "question-answering", "squad squad2 squadv2 qa xquad triviaqa hotpotqa"),
@@ -178,6 +181,7 @@ TURNING = frozenset(
         *("reranker", "rerank", "audio", "tts", "asr", "retriever", "paraphrase", "guard"),
         *("bge", "e5", "gte", "speech", "transcribe", "voice", "crossencoder", "ranker"),
         *("sentiment", "toxic", "classifier", "classification", "reward", "rm", "prm", "seqcls"),
+        *("embedder", "vdr", "cost"),
         *("music", "forcedaligner", "videollm", "videochatgpt"),
         *("summarization", "translation", "summarizer", "seq2seq", "upos"),
         *NLI,
