@@ -2,14 +2,15 @@
 
 timm's name of an architecture fixes its size, and the package is often not there. A part keeps
 the class of its configuration, which its whole may insist on; the architecture in it becomes
-`TINY`, and for that `rpgen.models.timm_stand_in` builds the smallest ResNet of transformers. It
-gives out what the whole reads: maps of all stages, one map, tokens, or scores of classes.
+`TINY`, and for that `rpgen.models.timm_stand_in` builds a ConvNeXt of transformers (without
+norms of a batch, which copies that share weights don't load). It gives out what the whole
+reads: maps of all stages, one map, tokens, or scores of classes.
 """
 
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-TINY = "tiny_resnet"
+TINY = "tiny_convnext"
 SIDE = 64  # of a picture
 REDUCTION = 32  # from the side of a picture to that of the last map
 WIDTHS = (16, 24, 32, 48)

@@ -9,9 +9,9 @@ import torch
 from transformers import (
     AutoModel,
     AutoModelForImageClassification,
+    ConvNextBackbone,
+    ConvNextConfig,
     PreTrainedModel,
-    ResNetBackbone,
-    ResNetConfig,
 )
 from transformers.modeling_outputs import BaseModelOutputWithPooling, ImageClassifierOutput
 
@@ -28,7 +28,7 @@ class _StandIn(PreTrainedModel):  # type: ignore[misc, unused-ignore]
     def __init__(self, config: Any) -> None:
         super().__init__(config)
         self.arguments = dict(config.model_args or {})
-        self.backbone = ResNetBackbone(_resnet(config, self.arguments))
+        self.backbone = ConvNextBackbone(_convnext(config, self.arguments))
 
     @classmethod
     def _from_config(cls, config: Any, **how: Any) -> Any:
@@ -104,12 +104,12 @@ class Classes(_StandIn):
         return given.to_tuple() if return_dict is False else given
 
 
-def _resnet(config: Any, arguments: dict[str, Any]) -> ResNetConfig:
+def _convnext(config: Any, arguments: dict[str, Any]) -> ConvNextConfig:
     own = getattr(config, "hidden_size", None)
     last = arguments.get("embed_dim") or (own if isinstance(own, int) else WIDTHS[-1])
-    return ResNetConfig(
-        embedding_size=WIDTHS[0], hidden_sizes=[*WIDTHS[:-1], last], depths=[1] * len(WIDTHS),
-        layer_type="basic", out_indices=[1, 2, 3, 4],
+    return ConvNextConfig(
+        hidden_sizes=[*WIDTHS[:-1], last], depths=[1] * len(WIDTHS), out_indices=[1, 2, 3, 4],
+        layer_scale_init_value=1.0,
     )  # fmt: skip
 
 
