@@ -115,7 +115,7 @@ class Generator:
             label=reference.label,
             pooling=pooling_of(files)[0] if files.folder else None,
             inputs=architecture.inputs if architecture else (),
-            never=architecture.never if architecture else (),
+            never=architecture.unfit if architecture else (),
         )
         plan = plan_test(reference.name, test_file_name(reference), answer, wishes, known)
         return plan, answer

@@ -6,7 +6,7 @@ template prints or branches on is a field here.
 
 import re
 import shlex
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -91,13 +91,13 @@ class Known:
 
     `label` is how people call it, `pooling` how its sentence vectors are made, `inputs` the
     kinds of input it takes together (text, image, audio, video), `never` the checks that its
-    architecture does not stand by its nature.
+    architecture or its trained weights do not stand by their nature.
     """
 
     label: str | None = None
     pooling: str | None = None
     inputs: tuple[str, ...] = ()
-    never: tuple[str, ...] = ()
+    never: Collection[str] = ()
 
 
 def plan_test(

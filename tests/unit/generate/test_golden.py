@@ -67,7 +67,7 @@ RECIPE = {
 
 def render(model: str, answer: Classification, wishes: Wishes = Wishes()) -> str:  # noqa: B008
     architecture = load().architecture(answer.model_type)
-    known = Known(inputs=("text", "image"), never=architecture.never if architecture else ())
+    known = Known(inputs=("text", "image"), never=architecture.unfit if architecture else ())
     return Renderer().render(plan_test(model, "test_hf_name.py", answer, wishes, known))
 
 
