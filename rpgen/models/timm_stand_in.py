@@ -9,8 +9,8 @@ import torch
 from transformers import (
     AutoModel,
     AutoModelForImageClassification,
-    ConvNextBackbone,
     ConvNextConfig,
+    ConvNextModel,
     PreTrainedModel,
 )
 from transformers.modeling_outputs import BaseModelOutputWithPooling, ImageClassifierOutput
@@ -28,7 +28,9 @@ class _StandIn(PreTrainedModel):  # type: ignore[misc, unused-ignore]
     def __init__(self, config: Any) -> None:
         super().__init__(config)
         self.arguments = dict(config.model_args or {})
-        self.backbone = ConvNextBackbone(_convnext(config, self.arguments))
+        whole = ConvNextModel(_convnext(config, self.arguments))
+        self.embeddings, self.stages = whole.embeddings, whole.encoder.stages
+        self.width = whole.config.hidden_sizes[-1]
 
     @classmethod
     def _from_config(cls, config: Any, **how: Any) -> Any:
@@ -43,8 +45,12 @@ class _StandIn(PreTrainedModel):  # type: ignore[misc, unused-ignore]
         return super().from_pretrained(place, *more, **how)
 
     def maps(self, pixel_values: Any) -> list[Any]:
-        """Each in memory of its own: some wholes scale in place what they get."""
-        return [each.clone() for each in self.backbone(pixel_values).feature_maps]
+        """One of each stage, in memory of its own: some wholes scale in place what they get."""
+        found, current = [], self.embeddings(pixel_values)
+        for stage in self.stages:
+            current = stage(current)
+            found.append(current.clone())
+        return found
 
 
 class Features(_StandIn):
@@ -86,7 +92,7 @@ class Classes(_StandIn):
 
     def __init__(self, config: Any) -> None:
         super().__init__(config)
-        self.head = torch.nn.Linear(self.backbone.config.hidden_sizes[-1], config.num_labels)
+        self.head = torch.nn.Linear(self.width, config.num_labels)
         self.post_init()
 
     def forward(
@@ -108,7 +114,7 @@ def _convnext(config: Any, arguments: dict[str, Any]) -> ConvNextConfig:
     own = getattr(config, "hidden_size", None)
     last = arguments.get("embed_dim") or (own if isinstance(own, int) else WIDTHS[-1])
     return ConvNextConfig(
-        hidden_sizes=[*WIDTHS[:-1], last], depths=[1] * len(WIDTHS), out_indices=[1, 2, 3, 4],
+        hidden_sizes=[*WIDTHS[:-1], last], depths=[1] * len(WIDTHS),
         layer_scale_init_value=1.0,
     )  # fmt: skip
 
