@@ -119,9 +119,7 @@ USES: dict[str, Word] = {
         "asr ctc stt 960h 100h librispeech transcribe transcription speechrecognition speechtotext",
         "commonvoice ls960 rnnt tdt fleurs audiototext phoneme forcedaligner",
     ),
-    **_words(
-        *(_S.TEXT_TO_SPEECH, "text-to-speech"), "tts vocoder texttospeech ljspeech vctk"
-    ),
+    **_words(*(_S.TEXT_TO_SPEECH, "text-to-speech"), "tts vocoder texttospeech ljspeech vctk"),
     **_words(
         *(_S.AUDIO_CLASSIFIER, "audio-classification"),
         "audioset ks er sid lid gtzan esc50 gender accent accents genre genres ravdess speaker",
