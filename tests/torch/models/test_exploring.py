@@ -14,6 +14,7 @@ from transformers import (
     VisionEncoderDecoderConfig,
 )
 
+from rpgen import checks
 from rpgen.architectures.remedies import remedies
 from rpgen.models import tiny
 from rpgen.models.completion import completed
@@ -22,7 +23,7 @@ from rpgen.models.examples.failure import Failure
 from rpgen.models.examples.repair import repaired
 from rpgen.models.examples.situation import Situation
 from rpgen.models.examples.spec import Spec, normal, tokens
-from rpgen.models.load import count_parameters, part_for
+from rpgen.models.load import built_model, count_parameters, part_for
 from rpgen.models.recipe import Recipe
 from rpgen.models.shrink import LADDER, shrunk
 
@@ -44,6 +45,14 @@ def test_a_composite_is_made_of_the_parts_of_its_documented_example() -> None:
     assert (made.encoder.model_type, made.decoder.model_type) == ("vit", "bert")
     assert made.decoder.add_cross_attention
     assert tiny.composite(MusicgenConfig).audio_encoder.model_type == "encodec"
+
+
+@pytest.mark.parametrize(("model_type", "several"), [("bert", True), ("resnet", False)])
+def test_a_model_says_whether_its_attention_has_a_second_form(
+    model_type: str, several: bool
+) -> None:
+    model = built_model(tiny.tiny_config(model_type), "AutoModel")
+    assert checks.has_several_attentions(model) is several
 
 
 def test_a_table_that_is_none_gets_the_key_that_is_looked_up(tmp_path: Path) -> None:
