@@ -200,8 +200,8 @@ def summary(done: Sweep) -> str:
     absent = sorted({row.absent for row in rows if row.absent})
     times = sorted(row.seconds for row in rows if row.tests)
     lines = [
-        f"- {len(rows)} types, {len(rows) - len(counted)} of them need a package that isn't"
-        f" installed here ({', '.join(absent)}).",
+        f"- {len(rows)} types, {len(rows) - len(counted)} of them need a package that can't"
+        f" be installed here ({', '.join(absent)}).",
         f"- {len(passed)} of the other {len(counted)} pass their whole file"
         f" ({_percent(passed, counted)}).",
         f"- {len(together)} of {len(joint)} that take text with images, video or audio do so"

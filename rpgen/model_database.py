@@ -18,6 +18,8 @@ from rpgen.families import FAMILY_OF, Family, Subfamily
 from rpgen.heads import HEAD_OF
 
 SCHEMA = 1
+_OF_THE_CODE = {"attention", "cache"}
+"""Checks that a type stands or not whatever its weights are."""
 
 
 @dataclass(frozen=True)
@@ -30,8 +32,8 @@ class Architecture:
     (tokenizer, processor, image_processor, video_processor, feature_extractor), `parts` the
     types of the configurations inside, by attribute ("" where any type may stand). `tiny` is
     what is remembered of its tiny model, in the plain form of `rpgen.models.recipe`, `never`
-    are checks that say nothing about it: fp16 where it was trained in bf16, attention where
-    there is none or none that has a second form.
+    are checks that its trained weights don't stand by their nature, each with the reason: fp16
+    where they were trained in a wider type.
     """
 
     model_type: str
@@ -45,7 +47,13 @@ class Architecture:
     processors: Mapping[str, str] = field(default_factory=dict)
     parts: Mapping[str, str] = field(default_factory=dict)
     tiny: Mapping[str, Any] = field(default_factory=dict)
-    never: tuple[str, ...] = ()
+    never: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def unfit(self) -> frozenset[str]:
+        """Checks that a model with trained weights is spared: what they don't stand, and what
+        their tiny model showed to be missing in the architecture itself."""
+        return frozenset({*self.never, *(_OF_THE_CODE & self.tiny.get("left_out", {}).keys())})
 
     @property
     def auto_classes(self) -> tuple[str, ...]:
@@ -151,7 +159,7 @@ class ModelDatabase:
 
 _TYPES: Mapping[str, type] = {
     "auto_class": str, "inputs": list, "tasks": list, "classes": dict, "processors": dict,
-    "parts": dict, "never": list, "tiny.auto_class": str, "tiny.rung": int, "tiny.settings": dict,
+    "parts": dict, "never": dict, "tiny.auto_class": str, "tiny.rung": int, "tiny.settings": dict,
     "tiny.inputs": dict, "tiny.levels": list, "tiny.left_out": dict, "tiny.problem": str,
 }  # fmt: skip
 _REMEDY = "name another file, or make it again with `python -m rpgen.refresh_database`"
@@ -265,7 +273,7 @@ def _architecture(name: str, raw: Mapping[str, Any], database: ModelDatabase) ->
         processors=dict(raw.get("processors", {})),
         parts=dict(raw.get("parts", {})),
         tiny=raw.get("tiny", {}),
-        never=tuple(raw.get("never", ())),
+        never=dict(raw.get("never", {})),
     )
 
 

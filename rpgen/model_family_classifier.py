@@ -21,8 +21,8 @@ from rpgen.name_patterns import USES
 _DESCRIPTIONS = {
     Family.EMBEDDING: "Text in, vectors or labels out: BERT and its kin",
     Family.TEXT_GENERATION: "Text in, text out: GPT, LLaMA, T5",
-    Family.VISION: "Images in: ViT, DETR, SegFormer",
-    Family.AUDIO: "Sound in or out: Whisper, Wav2Vec2, SpeechT5",
+    Family.VISION: "Images in: ViT, DETR",
+    Family.AUDIO: "Sound in or out: Whisper, Wav2Vec2",
     Family.MULTIMODAL: "Images and text together: CLIP, LLaVA, LayoutLM",
 }
 

@@ -1,7 +1,8 @@
 """What names of models have in common, as data: the words of use, and what they hint at.
 
 Architectures, brands and organisations are not listed here: the model database knows them.
-These are the words beside them: uses, data sets, things that a model looks at or listens to.
+These are the words beside them: uses, data sets, things that a model looks at or listens to;
+and ways to train that turn other architectures, such as simcse, bge and e5.
 """
 
 from dataclasses import dataclass
@@ -29,7 +30,7 @@ USES: dict[str, Word] = {
     **_words(
         *(_S.VISION_LANGUAGE, "image-text-to-text"),
         "vl vlm vision visual omni multimodal visionlanguage imagetext ocr vlchat videochat mllm",
-        "lvlm lmm lmms vla gui ui screenshot chartqa textvqa videollm videochatgpt videollava",
+        "lvlm lmm lmms vla gui ui screenshot chartqa textvqa videollm videochatgpt",
     ),
     **_words(_S.IMAGE_TEXT_ENCODER, "visual-document-retrieval", "vdr"),
     **_words(_S.VISION_LANGUAGE, "image-to-text", "captioning captioner caption captions"),
@@ -43,8 +44,8 @@ USES: dict[str, Word] = {
     ),
     **_words(
         *(_S.SENTENCE_TRANSFORMER, "sentence-similarity"),
-        "sentence embedding embeddings embed sbert simcse retriever retrieval sts stsb contriever",
-        "labse minilm paraphrase bge e5 gte similarity msmarco encoder biencoder semanticsearch",
+        "sentence embedding embeddings embed sbert simcse retriever retrieval sts stsb",
+        "paraphrase bge e5 gte similarity msmarco encoder biencoder semanticsearch",
         "vectors embd sentencetransformer sentencetransformers allnli matryoshka sparse encoding",
         "dense",
         "embedder",
@@ -64,17 +65,17 @@ USES: dict[str, Word] = {
     # text, written
     **_words(
         *(_S.CHAT_MODEL, "text-generation"),
-        "instruct chat it assistant dpo sft rlhf orca hermes thinking instruction ppo kto orpo",
+        "instruct chat it assistant dpo sft rlhf thinking instruction ppo kto orpo",
         "conversational uncensored chatbot roleplay think reasoning reasoner grpo inst dialog",
     ),
     **_words(
         *(_S.CAUSAL_LM, "text-generation"),
         "llm lm coder code gpt writer story stories poem lyrics rap novel moe gguf ggml gptq awq",
-        "exl2 mlx vllm python sql text2sql math prover rwkv base3b slm",
+        "exl2 mlx vllm python sql text2sql math prover base3b slm",
     ),
     **_words(
         *(_S.SEQ2SEQ, "translation"),
-        "translation opus nllb translator wmt19 wmt translate mt ende enfr",
+        "translation opus translator wmt19 wmt translate mt ende enfr",
     ),
     **_words(
         *(_S.SEQ2SEQ, "summarization"),
@@ -93,10 +94,10 @@ USES: dict[str, Word] = {
     ),
     **_words(
         *(_S.OBJECT_DETECTOR, "object-detection"),
-        "detection coco yolo detector objects365 doclaynet yolov8 publaynet licenseplate boxes",
+        "detection coco detector objects365 doclaynet publaynet licenseplate boxes",
         "objectdetection facedetection tabledetection cppe5 fashionpedia weapons",
     ),
-    **_words(_S.DEPTH_ESTIMATION, "depth-estimation", "depth kitti nyu midas monocular"),
+    **_words(_S.DEPTH_ESTIMATION, "depth-estimation", "depth kitti nyu monocular"),
     **_words(
         *(_S.IMAGE_CLASSIFIER, "image-classification"),
         "imagenet in1k in22k in21k in12k nsfw cifar10 cifar100 food101 rvlcdip age mnist beans",
@@ -121,9 +122,7 @@ USES: dict[str, Word] = {
         "asr ctc stt 960h 100h librispeech transcribe transcription speechrecognition speechtotext",
         "commonvoice ls960 rnnt tdt fleurs audiototext phoneme forcedaligner",
     ),
-    **_words(
-        *(_S.TEXT_TO_SPEECH, "text-to-speech"), "tts vocoder parler texttospeech ljspeech vctk"
-    ),
+    **_words(*(_S.TEXT_TO_SPEECH, "text-to-speech"), "tts vocoder texttospeech ljspeech vctk"),
     **_words(
         *(_S.AUDIO_CLASSIFIER, "audio-classification"),
         "audioset ks er sid lid gtzan esc50 gender accent accents genre genres ravdess speaker",

@@ -7,6 +7,7 @@ import json
 import sys
 import time
 import warnings
+from contextlib import redirect_stdout
 from typing import Any
 
 from rpgen.architectures.explore import explore, heads_of, wants_joint
@@ -82,12 +83,15 @@ def main(types: list[str]) -> int:
 
     warnings.simplefilter("ignore")
     torch.set_num_threads(1)
+    lines = sys.stdout
     for name in types:
         started = time.monotonic()
-        print(json.dumps({"begun": name}), flush=True)
-        entry = find(name)
+        print(json.dumps({"begun": name}), file=lines, flush=True)
+        with redirect_stdout(sys.stderr):  # transformers prints what it finds undocumented
+            entry = find(name)
         seconds = round(time.monotonic() - started, 2)
-        print(json.dumps({"type": name, "tiny": entry, "seconds": seconds}), flush=True)
+        row = {"type": name, "tiny": entry, "seconds": seconds}
+        print(json.dumps(row), file=lines, flush=True)
     return 0
 
 

@@ -56,6 +56,12 @@ def _draws(one: Subject) -> None:
     checks.assert_leaves_torch_alone(lambda given: one.model(**given), one.inputs)
 
 
+def _attends(one: Subject) -> None:
+    if not checks.has_several_attentions(one.model):
+        raise AssertionError("attention, if there is any, is written in one way only")
+    checks.assert_attention_implementations_agree(one.model, one.inputs)
+
+
 ALWAYS: Mapping[str, Check] = {
     "whole": lambda one: checks.assert_whole(one.model),
     "ready": lambda one: checks.assert_ready(one.model),
@@ -78,7 +84,7 @@ OPTIONAL: Mapping[str, Check] = {
     "draws": _draws,
     "saving": lambda one: checks.assert_survives_saving(one.model, one.inputs),
     "layers": lambda one: checks.assert_promised_outputs(one.model, one.inputs),
-    "attention": lambda one: checks.assert_attention_implementations_agree(one.model, one.inputs),
+    "attention": _attends,
     "gradients": lambda one: checks.assert_gradients_arrive(one.model, one.inputs),
     "rows": lambda one: checks.assert_rows_stand_alone(one.model, one.inputs),
     "look_ahead": lambda one: checks.assert_no_look_ahead(one.model, one.inputs, last=4),

@@ -49,6 +49,7 @@ from rpgen.checks.training import assert_a_training_step_helps
 from rpgen.checks.variants import (
     assert_attention_implementations_agree,
     assert_half_precision_is_close,
+    has_several_attentions,
 )
 
 __all__ = [
@@ -93,6 +94,7 @@ __all__ = [
     "assert_survives_saving",
     "assert_tokenizer_fits",
     "assert_whole",
+    "has_several_attentions",
     "if_recorded",
     "images_that_fit",
     "main_output",

@@ -24,6 +24,12 @@ def assert_attention_implementations_agree(model: Any, inputs: Inputs) -> None:
     assert_same(loaded, plain, f"{model.config._attn_implementation} against eager", model)
 
 
+def has_several_attentions(model: Any) -> bool:
+    """Is attention in any part of the model computed otherwise than openly, step by step?"""
+    configs = [each.config for each in model.modules() if hasattr(each, "config")]
+    return any(config._attn_implementation_internal not in (None, "eager") for config in configs)
+
+
 @contextmanager
 def eager_attention(model: Any) -> Iterator[None]:
     """Attention computed openly, step by step, in every part of the model for a while."""

@@ -36,7 +36,7 @@ def plan_architecture(architecture: Architecture, file_name: str, wishes: Wishes
         )
     known = architecture.tiny
     auto_class = known.get("auto_class") or architecture.auto_class or "AutoModel"
-    left_out = {*known.get("left_out", ()), *architecture.never}
+    left_out = set(known.get("left_out", ()))
     reached = [level for level in LEVELS if level in known.get("levels", ("forward",))]
     levels = tuple(LEVELS[level] for level in reached)
     inputs: Mapping[str, Any] = known.get("inputs", {})

@@ -38,11 +38,10 @@ def chosen_checks(
     joint = subfamily == Subfamily.IMAGE_TEXT_ENCODER
     if not joint and model_type not in _STAGED:
         chosen.add("layers")
-    if "attention" not in never:
-        chosen.add("attention")
-        if auto_class in ("AutoModelForCausalLM", "AutoModelForSeq2SeqLM"):
-            chosen.add("cache")
-    return frozenset(chosen)
+    chosen.add("attention")
+    if auto_class in ("AutoModelForCausalLM", "AutoModelForSeq2SeqLM"):
+        chosen.add("cache")
+    return frozenset(chosen.difference(never))
 
 
 def half_precisions(

@@ -4,13 +4,15 @@ Only what is well known of a model by its name; a person edits the rest into the
 """
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from rpgen.families import Subfamily
 
 _CAPITAL = "The capital of France is"
 _KNOWS_CAPITALS = re.compile(
-    r"smollm|llama-?[23]|qwen[23]|qwen2\.5|mistral|mixtral|phi-?[234]|gemma|olmo|falcon3|granite",
+    r"smollm|llama-?[23]|qwen[23]|mi[sx]tral|phi-?[234]|gemma|olmo|falcon3|granite",
     re.IGNORECASE,
 )
 _MASKED = re.compile(
@@ -22,13 +24,11 @@ _MASKED = re.compile(
 _NAMES_PLACES = re.compile(r"(^|/)bert-(base|large)-ner(-uncased)?$", re.IGNORECASE)
 _TRANSLATES = re.compile(r"^(google-t5/)?t5-(small|base|large|3b)$")
 _KNOWS_COLOURS = re.compile(r"(^|/)(clip-vit|siglip2?-)", re.IGNORECASE)
-_SEES_CATS = re.compile(
-    r"^(?!.*(in|-|pt|ft)2[12]k$)(.*/)?"  # those of ImageNet's 22000 classes call it otherwise
-    r"(vit-(base|large)-patch(16|32)-(224|384)$|resnet-(18|34|50|101|152)$|deit-"
-    r"|convnext(v2)?-|swinv?2?-|beit-(base|large)|mobilenet_v|efficientnet-b|regnet-y-|levit-)"
-    r"|^(.*/)?(detr-resnet-(50|101)$|yolos-)",
-    re.IGNORECASE,
-)
+_CLASSES_WITH_CATS = {
+    Subfamily.IMAGE_CLASSIFIER: (1000, 1001),  # ImageNet; one more where "background" is the first
+    Subfamily.OBJECT_DETECTOR: (80, 91),  # COCO, without or with the numbers that it skips
+}
+_CAT = re.compile(r"\bcat\b", re.IGNORECASE)
 _HEARS_ENGLISH = re.compile(
     r"(^|/)(whisper-(tiny|base|small|medium|large)|wav2vec2-(base|large)-960h|hubert-large-ls960-ft)",
     re.IGNORECASE,
@@ -62,8 +62,23 @@ _RECORDING = (
 )
 
 
-def expectations_of(model: str, subfamily: str | None) -> Expectations:
-    """By the name that people call the model, whatever folder or file it comes from."""
+def sees_cats(
+    subfamily: str | None, config: Mapping[str, Any] | None, known: Mapping[str, Any]
+) -> bool:
+    """Does it tell cats from other things? By the names of its classes in its own `config`; where
+    that isn't here, by how many the well-known model has (its figures are `known`)."""
+    numbers = _CLASSES_WITH_CATS.get(Subfamily(subfamily)) if subfamily else None
+    if numbers is None:
+        return False
+    labels = (config or {}).get("id2label")
+    if isinstance(labels, Mapping):
+        return len(labels) in numbers and any(_CAT.search(str(each)) for each in labels.values())
+    return known.get("num_labels") in numbers
+
+
+def expectations_of(model: str, subfamily: str | None, cats: bool = False) -> Expectations:
+    """By the name that people call the model, whatever folder or file it comes from; `cats`
+    where its classes have them."""
     if subfamily in (Subfamily.CAUSAL_LM, Subfamily.CHAT_MODEL) and _KNOWS_CAPITALS.search(model):
         return Expectations(continuation=(_CAPITAL, " Paris"))
     if subfamily == Subfamily.MASKED_LM and _MASKED.search(model):
@@ -75,8 +90,7 @@ def expectations_of(model: str, subfamily: str | None) -> Expectations:
         return Expectations(translation=(english, "Das Haus ist wunderbar."))
     if subfamily == Subfamily.IMAGE_TEXT_ENCODER and _KNOWS_COLOURS.search(model):
         return Expectations(colours=("red", "green", "blue"))
-    seeing = (Subfamily.IMAGE_CLASSIFIER, Subfamily.OBJECT_DETECTOR)
-    if subfamily in seeing and _SEES_CATS.search(model):
+    if cats:
         return Expectations(photo=_PHOTO)
     if subfamily == Subfamily.SPEECH_RECOGNITION and _HEARS_ENGLISH.search(model):
         return Expectations(recording=_RECORDING)

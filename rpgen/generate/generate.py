@@ -9,6 +9,7 @@ from rpgen.classification import ModelFacts, classify
 from rpgen.errors import ExitCode, ModelUnavailableError, RpgenError, UsageError
 from rpgen.families import Classification
 from rpgen.generate.architecture import plan_architecture
+from rpgen.generate.expectations import sees_cats
 from rpgen.generate.plan import Known, TestPlan, Wishes, plan_test
 from rpgen.generate.render import Renderer
 from rpgen.generate.write import Action, decide, write
@@ -115,11 +116,13 @@ class Generator:
         )
         answer = classify(facts, self._database)
         architecture = self._database.architecture(answer.model_type)
+        famous = self._database.model(reference.label)
         known = Known(
             label=reference.label,
             pooling=pooling_of(files)[0] if files.folder else None,
             inputs=architecture.inputs if architecture else (),
-            never=architecture.never if architecture else (),
+            never=architecture.unfit if architecture else (),
+            cats=sees_cats(answer.subfamily, files.config, famous.config if famous else {}),
         )
         plan = plan_test(reference.name, test_file_name(reference), answer, wishes, known)
         return plan, answer

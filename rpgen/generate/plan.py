@@ -6,7 +6,7 @@ template prints or branches on is a field here.
 
 import re
 import shlex
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -93,13 +93,15 @@ class Known:
 
     `label` is how people call it, `pooling` how its sentence vectors are made, `inputs` the
     kinds of input it takes together (text, image, audio, video), `never` the checks that its
-    architecture does not stand by its nature.
+    architecture or its trained weights do not stand by their nature, `cats` whether it tells
+    cats from other things.
     """
 
     label: str | None = None
     pooling: str | None = None
     inputs: tuple[str, ...] = ()
-    never: tuple[str, ...] = ()
+    never: Collection[str] = ()
+    cats: bool = False
 
 
 def plan_test(
@@ -140,7 +142,7 @@ def plan_test(
             never=known.never,
         ),
         precisions=half_precisions(subfamily, family is not None, known.never),
-        expects=expectations_of(known.label or model, subfamily),
+        expects=expectations_of(known.label or model, subfamily, known.cats),
         draws=subfamily == Subfamily.TEXT_TO_SPEECH,
     )
 

@@ -139,6 +139,8 @@ def _candidates(tree: Mapping[str, Any], error: BaseException) -> Iterator[tuple
         yield from _rotations(tree, error.args[0])
     if "non-empty" in words:
         yield from _empty(tree)
+    if "'NoneType' object is not subscriptable" in words:
+        yield from _looked_up(tree, error)
     for name in re.findall(r"`?(?:config\.)?(\w{5,})`?", words):
         yield from _open(tree, name)
     for name in _names_in_lines(error):
@@ -213,6 +215,20 @@ def _empty(tree: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
         for name, value in vars(node).items():
             if isinstance(value, list | tuple) and not value and "factors" in name:
                 yield _join(path, name), [1.0]
+
+
+def _looked_up(tree: Mapping[str, Any], error: BaseException) -> Iterator[tuple[str, Any]]:
+    """A table that is None, with the key that the failed line looks up in it."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    if trace is None:
+        return
+    line = linecache.getline(trace.tb_frame.f_code.co_filename, trace.tb_lineno)
+    for name, key in re.findall(r"\.(\w+)\[\"(\w+)\"\]", line):
+        for path, node in tree.items():
+            if vars(node).get(name, 0) is None:
+                yield _join(path, name), {key: value_for(key, node)}
 
 
 def _rotations(tree: Mapping[str, Any], kind: Any) -> Iterator[tuple[str, Any]]:

@@ -5,6 +5,7 @@ tensors and the number of metadata entries; then come the entries and the tensor
 """
 
 import math
+import re
 import struct
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -28,15 +29,11 @@ _MANY = 1 << 32  # a count above this is not a count but the wrong bytes
 
 _MODEL_TYPES = {
     "command-r": "cohere",
-    "qwen2moe": "qwen2_moe",
-    "qwen3moe": "qwen3_moe",
     "gemma3": "gemma3_text",
     "gemma4": "gemma4_text",
-    "gpt-oss": "gpt_oss",
-    "minimax-m2": "minimax_m2",
     "t5encoder": "t5",
 }
-"""llama.cpp's name of an architecture where transformers' own differs."""
+"""llama.cpp's name of an architecture where transformers' own differs in more than "_"."""
 
 _FIGURES = {
     "context_length": "max_position_embeddings",
@@ -70,7 +67,8 @@ class GgufHeader:
         """The header as far as a `config.json` would say the same, in transformers' words."""
         name = str(self.metadata.get("general.name", "")).lower()
         mistral = self.architecture == "llama" and "mistral" in name
-        model_type = _MODEL_TYPES.get(self.architecture, self.architecture)
+        spelled = re.sub(r"(?<=\d)moe$", "_moe", self.architecture).replace("-", "_")
+        model_type = _MODEL_TYPES.get(self.architecture, spelled)
         found = {
             ours: self.metadata[f"{self.architecture}.{theirs}"]
             for theirs, ours in _FIGURES.items()

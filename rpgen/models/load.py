@@ -15,6 +15,7 @@ from typing import Any
 from rpgen.errors import MissingPackageError, ModelUnavailableError, UsageError
 from rpgen.models.awake import awaken
 from rpgen.models.quiet import quiet_transformers, seeded
+from rpgen.models.timm_parts import wrapped_parts
 
 SEED = 20_241
 """The seed of random and tiny weights: the same model every time."""
@@ -178,6 +179,10 @@ def from_config(
     config: Any, auto_class: str, trust_remote_code: bool, options: Mapping[str, Any]
 ) -> Any:
     """A model as its constructor makes it: in training mode, on torch's default device."""
+    if any(wrapped_parts(config)):
+        from rpgen.models.timm_stand_in import register_for
+
+        register_for(config)
     chosen = model_class(auto_class)
     if not hasattr(chosen, "from_config"):
         return chosen._from_config(part_for(chosen, config), **options)

@@ -26,6 +26,7 @@ from rpgen.models.shrink_fit import (
 )
 from rpgen.models.shrink_pictures import fit_pictures
 from rpgen.models.shrink_tokens import with_tokens_moved
+from rpgen.models.timm_parts import fit_wrapped, is_wrapped, tiny_part
 
 VOCABULARY = 1024
 LAYERS = 2
@@ -112,7 +113,9 @@ def _shrink(config: Mapping[str, Any], rung: Rung) -> dict[str, Any]:
     for key, value in config.items():
         if key == "num_layers_per_stack":
             continue  # inferred from the number of all layers
-        if isinstance(value, Mapping):
+        if key == "model_args" and isinstance(value, Mapping):
+            small[key] = _shrink(value, rung)
+        elif isinstance(value, Mapping):
             small[key] = _shrink_mapping(value, rung, stack)
         elif isinstance(value, list | tuple):
             small[key] = _shrink_list(key, list(value), rung, config)
@@ -125,6 +128,7 @@ def _shrink(config: Mapping[str, Any], rung: Rung) -> dict[str, Any]:
     fit_sections(small)
     fit_upsampling(small)
     _fit_channels(small)
+    fit_wrapped(small)
     if "image_embedding_size" in small and "patch_size" in small:
         small["image_embedding_size"] = small["image_size"] // small["patch_size"]
     return small
@@ -144,6 +148,8 @@ def _shrink_mapping(value: Mapping[str, Any], rung: Rung, stack: _Stack | None) 
     if value.get("model_type") == "timm_backbone":  # needs a package, and its name fixes its size
         outputs = value.get("out_indices") or [4]
         return {**_TINY_BACKBONE, "out_indices": [index for index in outputs if index <= 4]}
+    if is_wrapped(value):
+        return tiny_part(_shrink(value, rung))
     if "model_type" in value:
         return _shrink(value, rung)
     if stack is not None and value and all(_is_layer(*each) for each in value.items()):

@@ -32,24 +32,10 @@ _USUAL_SECTIONS = (16, 24, 24)
 _SECTIONS_ASKED = re.compile(r"""(get\(|parameters\[)"mrope_section"[\])]""")
 _SECTIONS = re.compile(r"\"mrope_section\", \[(\d+), (\d+), (\d+)\]")
 
-_PARTS = {
-    "encoder": "bert",
-    "decoder": "gpt2",
-    "text_encoder": "t5",
-    "text_config": "bert",
-    "vision_config": "vit",
-    "audio_encoder": "encodec",
-    "question_encoder": "dpr",
-    "generator": "bart",
-}
-"""What a composite configuration without defaults is made of."""
+_PARTS = {"question_encoder": "DPRConfig", "generator": "BartConfig"}
+"""What a composite configuration without defaults is made of, where its example doesn't say."""
 
-_PARTS_OF = {
-    "vision-encoder-decoder": {"encoder": "vit"},
-    "speech-encoder-decoder": {"encoder": "wav2vec2"},
-    "musicgen": {"decoder": "musicgen_decoder"},
-    "musicgen_melody": {"decoder": "musicgen_melody_decoder"},
-}
+_EXAMPLE = re.compile(r">>> (\w+) = (\w+Config)\(\)")
 
 
 def full_config(model_type: str | None, figures: Mapping[str, Any]) -> Any:
@@ -64,7 +50,7 @@ def full_config(model_type: str | None, figures: Mapping[str, Any]) -> Any:
     kind = CONFIG_MAPPING[model_type]
     with quiet_transformers():
         if not figures and getattr(kind, "has_no_defaults_at_init", False):
-            return _composite(model_type, kind)
+            return composite(kind)
         config = kind.from_dict({**figures, "model_type": model_type})
         return config if figures else _with_parts(_as_declared(config))
 
@@ -268,15 +254,20 @@ def writes_text(config: Any) -> bool:
     return any(kind in causal and kind not in masked for kind in kinds)
 
 
-def _composite(model_type: str | None, kind: Any) -> Any:
-    from transformers import CONFIG_MAPPING
+def composite(kind: Any) -> Any:
+    """Of the parts that the example in the documentation of the class is made of:
+    `>>> config_encoder = ViTConfig()`."""
+    import transformers
 
+    example = _EXAMPLE.findall(kind.__doc__ or "")
+    chosen = _PARTS | {re.sub("_?config_?", "", name): part for name, part in example}
     names = list(getattr(kind, "sub_configs", None) or ("encoder", "decoder"))
-    chosen = {**_PARTS, **_PARTS_OF.get(str(model_type), {})}
-    parts = {name: CONFIG_MAPPING[chosen[name]]() for name in names if name in chosen}
-    if model_type in ("encoder-decoder", "vision-encoder-decoder", "speech-encoder-decoder"):
+    kinds = {name: chosen.get(name.removesuffix("_config")) for name in names}
+    parts = {name: getattr(transformers, each)() for name, each in kinds.items() if each}
+    if {"encoder", "decoder"} <= parts.keys():
         parts["decoder"].is_decoder = parts["decoder"].add_cross_attention = True
     config = kind(**{name: part.to_dict() for name, part in parts.items()})
     if config.is_encoder_decoder:
-        config.decoder_start_token_id = parts["decoder"].bos_token_id or 0
+        start = getattr(parts.get("decoder"), "bos_token_id", None)
+        config.decoder_start_token_id = start or 0
     return config

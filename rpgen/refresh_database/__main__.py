@@ -21,6 +21,7 @@ from rpgen.refresh_database import build, count
 
 SHOWN = 20
 KEPT = ("tiny", "never")
+"""What `python -m rpgen.architectures` found out, and what is known of trained weights."""
 CANT_BUILD = (
     AttributeError, KeyError, RuntimeError, StrictDataclassError, TypeError, ValueError,
 )  # fmt: skip
@@ -94,18 +95,26 @@ def installed() -> dict[str, str]:
 
 def kept(fresh: dict[str, Any], old: Mapping[str, Any]) -> dict[str, Any]:
     """The architectures with what was found out about them (`python -m rpgen.architectures`)
-    and what people know of them."""
+    and what people know of their trained weights, which no code can find without these."""
     for name, entry in fresh.items():
-        entry.update({key: old[name][key] for key in KEPT if key in old.get(name, {})})
+        never = {**known_by_people(old.get(name, {})), **entry.pop("never", {})}
+        found = {**old.get(name, {}), "never": never}
+        entry.update({key: found[key] for key in KEPT if found.get(key)})
     return fresh
+
+
+def known_by_people(entry: Mapping[str, Any]) -> dict[str, str]:
+    said = entry.get("never", {})
+    return {check: why for check, why in said.items() if not why.startswith(build.KEEPS)}
 
 
 def compare(stored: Mapping[str, Any], fresh: Mapping[str, Any]) -> list[str]:
     """One line per architecture that is missing, gone or different."""
     lines = [f"{name}: not in the file" for name in fresh if name not in stored]
     lines += [f"{name}: no longer in transformers" for name in stored if name not in fresh]
+    fresh = kept({name: dict(entry) for name, entry in fresh.items()}, stored)
     for name in sorted(stored.keys() & fresh.keys()):
-        keys = sorted((stored[name].keys() | fresh[name].keys()) - set(KEPT))
+        keys = sorted(stored[name].keys() | fresh[name].keys())
         changed = [key for key in keys if stored[name].get(key) != fresh[name].get(key)]
         if changed:
             told = ", ".join(

@@ -10,6 +10,8 @@ from rpgen.model_database import SCHEMA
 from rpgen.refresh_database.mappings import RawType, read_inputs, read_types
 from rpgen.refresh_database.rules import Verdict, best_head, decide
 
+KEEPS = "transformers keeps"
+
 
 def architectures() -> dict[str, dict[str, Any]]:
     """One entry per configuration type of the installed transformers."""
@@ -37,6 +39,7 @@ def entry(raw: RawType, verdict: Verdict) -> dict[str, Any]:
         "processors": raw.processors,
         "parts": raw.parts,
         "examples": raw.examples,
+        "never": {"fp16": f"{KEEPS} {', '.join(raw.wide)} in float32"} if raw.wide else {},
     }
     return {key: value for key, value in stored.items() if value}
 

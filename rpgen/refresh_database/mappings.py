@@ -49,6 +49,7 @@ class RawType:
     class_names: dict[str, str] = field(default_factory=dict)  # auto class → model class
     inputs: tuple[str, ...] = ()
     decoder: bool = False  # its forward keeps a cache of keys and values
+    wide: tuple[str, ...] = ()  # modules that stay in float32 when fp16 is loaded
     parts: dict[str, str] = field(default_factory=dict)  # attribute → model_type
     processors: dict[str, str] = field(default_factory=dict)  # kind → class
     examples: list[str] = field(default_factory=list)  # ids in the documentation of the type
@@ -230,6 +231,7 @@ def read_inputs(raw: RawType, auto_class: str) -> None:
     found = model_class(raw, auto_class)
     if found is None:
         return
+    raw.wide = tuple(getattr(found, "_keep_in_fp32_modules", None) or ())
     arguments = [name for name in inspect.signature(found.forward).parameters if name != "self"]
     seen = {modality for name in arguments if (modality := modality_of(name))}
     declared = getattr(found, "input_modalities", None)

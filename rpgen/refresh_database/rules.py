@@ -68,9 +68,21 @@ def decide(raw: RawType, types: Mapping[str, RawType], depth: int = 0) -> Verdic
         return Verdict(
             FAMILY_OF[subfamily], subfamily, head.auto_class if head else None, inputs or (TEXT,)
         )
+    twin = _twin(raw, types)
+    if twin is not None:
+        other = decide(twin, types, depth + 1)
+        return Verdict(other.family, None, None, other.inputs)
     if head is None or (head.auto_class in NO_VERDICT and _whole(raw, types)):
         return _as_part(raw, types, head, inputs, depth)
     return _by_head(raw, head, inputs)
+
+
+def _twin(raw: RawType, types: Mapping[str, RawType]) -> RawType | None:
+    """For a type without any model: the one that has the models of its configuration."""
+    if raw.class_names:
+        return None
+    same = (one for one in types.values() if one.config_class == raw.config_class)
+    return next((one for one in same if one.class_names), None)
 
 
 def _by_head(raw: RawType, head: Head, inputs: tuple[str, ...]) -> Verdict:

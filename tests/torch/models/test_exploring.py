@@ -1,11 +1,20 @@
 """What is found out about an architecture from its configuration and from what its model says."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-from transformers import BarkConfig, BarkSemanticModel, BertConfig, UVDocConfig
+from transformers import (
+    BarkConfig,
+    BarkSemanticModel,
+    BertConfig,
+    MusicgenConfig,
+    UVDocConfig,
+    VisionEncoderDecoderConfig,
+)
 
+from rpgen import checks
 from rpgen.architectures.remedies import remedies
 from rpgen.models import tiny
 from rpgen.models.completion import completed
@@ -14,7 +23,7 @@ from rpgen.models.examples.failure import Failure
 from rpgen.models.examples.repair import repaired
 from rpgen.models.examples.situation import Situation
 from rpgen.models.examples.spec import Spec, normal, tokens
-from rpgen.models.load import count_parameters, part_for
+from rpgen.models.load import built_model, count_parameters, part_for
 from rpgen.models.recipe import Recipe
 from rpgen.models.shrink import LADDER, shrunk
 
@@ -29,6 +38,33 @@ def test_a_class_for_a_part_gets_that_part_of_the_configuration() -> None:
     whole = BarkConfig()
     assert part_for(BarkSemanticModel, whole) is whole.semantic_config
     assert part_for(BarkSemanticModel, whole.semantic_config) is whole.semantic_config
+
+
+def test_a_composite_is_made_of_the_parts_of_its_documented_example() -> None:
+    made = tiny.composite(VisionEncoderDecoderConfig)
+    assert (made.encoder.model_type, made.decoder.model_type) == ("vit", "bert")
+    assert made.decoder.add_cross_attention
+    assert tiny.composite(MusicgenConfig).audio_encoder.model_type == "encodec"
+
+
+@pytest.mark.parametrize(("model_type", "several"), [("bert", True), ("resnet", False)])
+def test_a_model_says_whether_its_attention_has_a_second_form(
+    model_type: str, several: bool
+) -> None:
+    model = built_model(tiny.tiny_config(model_type), "AutoModel")
+    assert checks.has_several_attentions(model) is several
+
+
+def test_a_table_that_is_none_gets_the_key_that_is_looked_up(tmp_path: Path) -> None:
+    config = BertConfig()
+    config.model_args = None
+    code = tmp_path / "part.py"
+    code.write_text('def width(config):\n    return config.model_args["embed_dim"]\n')
+    place: dict[str, Any] = {}
+    exec(compile(code.read_text(), str(code), "exec"), place)
+    with pytest.raises(TypeError) as failure:
+        place["width"](config)
+    assert completed(config, failure.value, {}) == {"model_args": {"embed_dim": config.hidden_size}}
 
 
 def test_a_class_that_the_package_does_not_export_is_found() -> None:

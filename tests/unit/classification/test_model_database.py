@@ -12,6 +12,7 @@ from rpgen.families import FAMILY_OF, Family, Subfamily
 from rpgen.heads import HEAD_OF, HEADS, TAGS, split
 from rpgen.model_database import load, load_or_shipped
 from rpgen.refresh_database import build
+from rpgen.refresh_database.__main__ import compare, kept
 
 
 def written(folder: Path, content: Any) -> Path:
@@ -202,3 +203,24 @@ def test_the_tables_of_heads_and_tags_are_of_one_mind() -> None:
         assert head.subfamily is None or FAMILY_OF[head.subfamily] is head.family
         if head.task is not None and head.subfamily is not None:
             assert split(TAGS[head.task])[0] is head.family
+
+
+def test_trained_weights_are_spared_what_they_do_not_stand(tmp_path: Path) -> None:
+    entry = {
+        "config": "OneConfig",
+        "never": {"fp16": "too wide"},
+        "tiny": {"left_out": {"attention": "one way only", "saving": "it forgets"}},
+    }
+    one = load(written(tmp_path, ours(architectures={"one": entry}))).architecture("one")
+    assert one is not None
+    assert one.unfit == {"fp16", "attention"}
+
+
+def test_a_refresh_keeps_what_people_know_and_finds_the_rest_anew() -> None:
+    found = {"never": {"fp16": f"{build.KEEPS} wo in float32"}}
+    known = {"never": {"fp16": "too wide"}, "tiny": {"rung": 1}}
+    assert kept({"one": {}}, {"one": known}) == {"one": known}
+    assert kept({"one": {}}, {"one": found}) == {"one": {}}
+    assert kept({"one": dict(found)}, {"one": known}) == {"one": {**known, **found}}
+    assert compare({"one": known}, {"one": {}}) == []
+    assert len(compare({"one": found}, {"one": {}})) == 1

@@ -158,7 +158,7 @@ def test_a_template_may_raise_anything(rpgen: Run, tmp_path: Path, body: str) ->
 
 @pytest.mark.parametrize(
     ("where", "value"),
-    [("tiny", 5), ("tiny", {"inputs": 5}), ("auto_class", ["x"]), ("never", "all")],
+    [("tiny", 5), ("tiny", {"inputs": 5}), ("auto_class", ["x"]), ("never", ["all"])],
 )
 def test_a_database_of_other_types(rpgen: Run, tmp_path: Path, where: str, value: object) -> None:
     raw = {"schema": 1, "made_with": {"transformers": "5.23.0"}, "models": {}}

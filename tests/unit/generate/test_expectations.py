@@ -3,7 +3,8 @@
 import pytest
 
 from rpgen.families import Subfamily
-from rpgen.generate.expectations import Expectations, expectations_of
+from rpgen.generate.expectations import Expectations, expectations_of, sees_cats
+from rpgen.model_database import load
 
 S = Subfamily
 KNOWN = [
@@ -38,8 +39,31 @@ KNOWN = [
 def test_only_what_is_known_of_a_name_is_expected(
     model: str, subfamily: Subfamily | None, expected: str | None
 ) -> None:
-    found = expectations_of(model, subfamily)
+    famous = load().model(model)
+    cats = sees_cats(subfamily, None, famous.config if famous else {})
+    found = expectations_of(model, subfamily, cats)
     told = [name for name, value in vars(found).items() if value is not None]
     assert told == ([expected] if expected else [])
     if expected is None:
         assert found == Expectations()
+
+
+IMAGENET = {"id2label": {str(n): f"thing {n}" for n in range(999)} | {"281": "tabby, tabby cat"}}
+
+
+@pytest.mark.parametrize(
+    ("subfamily", "config", "sees"),
+    [
+        (S.IMAGE_CLASSIFIER, {"id2label": IMAGENET["id2label"] | {"999": "bolete"}}, True),
+        (S.IMAGE_CLASSIFIER, {"id2label": {"0": "cat", "1": "dog"}}, False),
+        (S.IMAGE_CLASSIFIER, {"id2label": {str(n): f"catkin {n}" for n in range(1000)}}, False),
+        (S.OBJECT_DETECTOR, {"id2label": {str(n): "cat" for n in range(91)}}, True),
+        (S.IMAGE_CLASSIFIER, {}, False),
+        (S.SEGMENTATION, IMAGENET, False),
+        (None, IMAGENET, False),
+    ],
+)
+def test_a_model_on_disk_says_itself_whether_it_knows_cats(
+    subfamily: Subfamily | None, config: dict[str, object], sees: bool
+) -> None:
+    assert sees_cats(subfamily, config, {}) is sees

@@ -15,6 +15,7 @@ import pytest
 from rpgen.errors import TemplateError
 from rpgen.families import Classification, Family, Subfamily
 from rpgen.generate.architecture import plan_architecture
+from rpgen.generate.expectations import sees_cats
 from rpgen.generate.plan import Known, Wishes, plan_test
 from rpgen.generate.render import Renderer
 from rpgen.generate.signature import Origin, origin
@@ -67,7 +68,12 @@ RECIPE = {
 
 def render(model: str, answer: Classification, wishes: Wishes = Wishes()) -> str:  # noqa: B008
     architecture = load().architecture(answer.model_type)
-    known = Known(inputs=("text", "image"), never=architecture.never if architecture else ())
+    famous = load().model(model)
+    known = Known(
+        inputs=("text", "image"),
+        never=architecture.unfit if architecture else (),
+        cats=sees_cats(answer.subfamily, None, famous.config if famous else {}),
+    )
     return Renderer().render(plan_test(model, "test_hf_name.py", answer, wishes, known))
 
 
