@@ -88,6 +88,7 @@ def keys_of(
         static,
         {name: str(each.dtype) for name, each in inputs.items()},
         _configuration(call.model),
+        [name for name, each in call.model.named_modules() if each.training],
         _digest_of_weights(call.model),
     ]
     fixed = {name: list(each.shape) for name, each in inputs.items()}
