@@ -16,7 +16,10 @@ __all__ = [
     "BackendError",
     "Description",
     "Evidence",
+    "FallbackError",
+    "LostError",
     "ModelIdentity",
+    "NotPreparedError",
     "Prepared",
     "Sizes",
     "Target",
@@ -31,6 +34,19 @@ Sizes = Mapping[str, tuple[int | None, ...]]
 
 class BackendError(Exception):
     """A backend that is here could not prepare or run a model, or would have fallen back."""
+
+
+class LostError(BackendError):
+    """What was at work is gone or gave no answer: a browser, a device. It says nothing of the
+    model, which may well be computed the next time."""
+
+
+class FallbackError(BackendError):
+    """It would have computed elsewhere than it was asked to, or in another precision."""
+
+
+class NotPreparedError(BackendError):
+    """A backend can't make something callable of a model with inputs of this structure."""
 
 
 def first_line(error: BaseException) -> str:

@@ -12,7 +12,13 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
-from rpgen.backends.base import BackendError, Description, Prepared, first_line
+from rpgen.backends.base import (
+    BackendError,
+    Description,
+    FallbackError,
+    Prepared,
+    first_line,
+)
 from rpgen.backends.prepared import PreparedModel
 from rpgen.backends.tracing import recording
 
@@ -46,6 +52,32 @@ def inductor() -> Compiler:
     return lambda graph, example: compile_fx(graph, example)
 
 
+def precision_of(call: Any, device: str) -> str:
+    """What torch computes in there: the dtype of the weights, unless its switches say that some
+    products may be coarser."""
+    import torch
+
+    weights = {each.dtype for each in call.parameters() if each.is_floating_point()}
+    if not weights <= {torch.float32}:
+        return ", ".join(sorted(str(each).removeprefix("torch.") for each in weights))
+    if torch.get_float32_matmul_precision() != "highest":
+        return "f32, products coarser (torch.set_float32_matmul_precision)"
+    return "f32" if device.partition(":")[0] in ("cpu", "cuda", "mps") else "not known"
+
+
+@contextmanager
+def convolutions_in_f32() -> Iterator[None]:
+    """CUDA computes the convolutions of float32 in TF32, unless it is told otherwise."""
+    import torch
+
+    cudnn = torch.backends.cudnn
+    before, cudnn.allow_tf32 = cudnn.allow_tf32, False
+    try:
+        yield
+    finally:
+        cudnn.allow_tf32 = before
+
+
 def prepare_compiled(
     call: Any,
     inputs: Mapping[str, Any],
@@ -58,7 +90,9 @@ def prepare_compiled(
 
     began = time.perf_counter()
     counting = Counting(compiler)
-    watched = watch or Watch(f"torch {torch.__version__}, torch.compile")
+    watched = watch or Watch(
+        f"torch {torch.__version__}, torch.compile", precision_of(call, device)
+    )
     function = torch.compile(
         _with_its_own_code(call), backend=counting, fullgraph=True, dynamic=False
     )
@@ -81,8 +115,8 @@ def _with_its_own_code(call: Any) -> Any:
 class Watch:
     """Who compiled, and what else is to be looked at after a run: nothing, for torch."""
 
-    def __init__(self, computed_by: str) -> None:
-        self.computed_by = computed_by
+    def __init__(self, computed_by: str, precision: str = "not known") -> None:
+        self.computed_by, self.precision = computed_by, precision
 
     @contextmanager
     def watching(self) -> Iterator[None]:
@@ -99,7 +133,7 @@ class _Compiled(PreparedModel):
     def __init__(
         self, call: Any, function: Any, counting: Counting, watch: Watch, device: str
     ) -> None:
-        super().__init__(Description(watch.computed_by, device, "f32"))
+        super().__init__(Description(watch.computed_by, device, watch.precision))
         self._call: Any = call
         self._function: Any = function
         self._counting, self._watch, self._device = counting, watch, device
@@ -110,6 +144,7 @@ class _Compiled(PreparedModel):
         self._described = replace(
             self._described,
             nodes=self._watch.nodes(self._counting.nodes),
+            precision=self._watch.precision,
             prepare_seconds=round(time.perf_counter() - began, 3),
         )
 
@@ -117,7 +152,7 @@ class _Compiled(PreparedModel):
         before = self._counting.executed
         given = [inputs[name].to(self._device) for name in self._call.input_names]
         try:
-            with recording(), self._watch.watching():
+            with recording(), convolutions_in_f32(), self._watch.watching():
                 found = self._function(*given)
         except BackendError:
             raise
@@ -126,7 +161,7 @@ class _Compiled(PreparedModel):
                 raise
             raise BackendError(f"{self._watch.computed_by}: {_cause(error)}") from error
         if self._counting.executed == before:
-            raise BackendError(
+            raise FallbackError(
                 f"{self._watch.computed_by} fell back to eager torch: nothing compiled was executed"
             )
         names = self._call.output_names

@@ -20,6 +20,7 @@ def plainer_operations() -> Iterator[None]:
     with ExitStack() as stack:
         for owner, name, function in (
             (torch, "diff", _diff),
+            (torch, "xlogy", _xlogy),
             (torch.Tensor, "cumsum", _counted(torch.Tensor.cumsum)),
             (functional, "cross_entropy", _cross_entropy(functional.cross_entropy)),
             (
@@ -43,6 +44,14 @@ def _diff(value: Any, n: int = 1, dim: int = -1, prepend: Any = None) -> Any:
         length = whole.shape[dim]
         value = whole.narrow(dim, 1, length - 1) - whole.narrow(dim, 0, length - 1)
     return value
+
+
+def _xlogy(weight: Any, value: Any) -> Any:
+    """The product that it is, 0 where the weight is. Entropies are written with it."""
+    import torch
+
+    nothing = weight == 0
+    return torch.where(nothing, weight, weight * torch.where(nothing, 1.0, value).log())
 
 
 def _counted(plain: Any) -> Any:

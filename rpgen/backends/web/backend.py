@@ -16,7 +16,15 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from rpgen.backends.base import BackendError, Description, Evidence, ModelIdentity, Prepared, Target
+from rpgen.backends.base import (
+    BackendError,
+    Description,
+    Evidence,
+    FallbackError,
+    ModelIdentity,
+    Prepared,
+    Target,
+)
 from rpgen.backends.export import ExportedModel, axis_name, export
 from rpgen.backends.prepared import PreparedModel, arrays, tensor
 from rpgen.backends.web.browser import SharedBrowser, shared_browser
@@ -166,10 +174,10 @@ class WebGpuBackend(WebBackend):
     def _must_compute(self, where: Placed) -> None:
         if not where.nodes.get("WebGpu"):
             others = ", ".join(f"{count} nodes on {name}" for name, count in where.nodes.items())
-            raise BackendError(f"WebGPU was asked for and computes nothing: {others}")
+            raise FallbackError(f"WebGPU was asked for and computes nothing: {others}")
         heavy = where.heavy_on_cpu
         if heavy:
-            raise BackendError(
+            raise FallbackError(
                 f"WebGPU was asked for, but {', '.join(heavy)} of this model would fall back to "
                 f"the processor"
             )
@@ -237,7 +245,7 @@ class WebNnBackend(WebBackend):
     def _must_compute(self, where: Placed) -> None:
         others = {name: count for name, count in where.nodes.items() if name != "WebNN"}
         if others:
-            raise BackendError(f"WebNN was asked for, but others would compute: {others}")
+            raise FallbackError(f"WebNN was asked for, but others would compute: {others}")
 
 
 class _OnPage(PreparedModel):
@@ -252,7 +260,7 @@ class _OnPage(PreparedModel):
         try:
             found = self._session.run(arrays(inputs, tuple(self._session.opened.inputs)))
         except BackendError as error:
-            raise BackendError(f"{self._described.computed_by}: {error}") from error
+            raise type(error)(f"{self._described.computed_by}: {error}") from error
         return {name: tensor(found[name]) for name in self._outputs}
 
     def _free(self) -> None:

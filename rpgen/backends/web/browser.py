@@ -20,7 +20,7 @@ from pathlib import Path
 from queue import SimpleQueue
 from typing import Any, TypeVar
 
-from rpgen.backends.base import BackendError
+from rpgen.backends.base import BackendError, LostError
 from rpgen.backends.web import kept
 from rpgen.backends.web.program import Missing, Program, find_program
 from rpgen.backends.web.running import Live, Running, said
@@ -80,14 +80,12 @@ class SharedBrowser:
         try:
             return future.result(patience)
         except Error as error:
-            raise BackendError(f"the browser: {said(error)}") from error
+            raise LostError(f"the browser: {said(error)}") from error
         except TimeoutError:
             if future.done():
                 raise
             self.kill()
-            raise BackendError(
-                f"the browser gave no answer in {patience:g} s and was ended"
-            ) from None
+            raise LostError(f"the browser gave no answer in {patience:g} s and was ended") from None
 
     def later(self, work: Work[object]) -> None:
         """Let `work` use the browser after what it has to do already; nobody waits for it. Where
