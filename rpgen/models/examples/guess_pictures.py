@@ -137,6 +137,11 @@ def pooled_grids(facts: Facts, situation: Situation, made: Made) -> Spec:
     return fixed([[_positions(facts) // _POOLED, 1, 0, 0]] * situation.batch)
 
 
+def pooled_films(facts: Facts, situation: Situation, made: Made) -> Spec:
+    """Frames, and rows and columns of tokens of each."""
+    return fixed([[1, _positions(facts) // _POOLED, 1]] * situation.batch)
+
+
 def _positions(facts: Facts) -> int:
     return facts.number("num_position_embeddings", default=_PATCHES**2, place=facts.vision)
 
@@ -269,14 +274,19 @@ MAKERS: dict[str, Maker] = {
     "image_token_pooling": pooled_patches,
     "image_grids": pooled_grids,
     "video_grid_thw": grids,
+    "video_token_pooling": pooled_patches,
+    "video_grids": pooled_films,
     "grid_thw": grids,
     "spatial_shapes": spatial_shapes,
     "pixel_position_ids": positions,
     "image_position_ids": positions,
+    "video_position_ids": positions,
+    "num_frames_per_video": counted_frames,
     "pixel_attention_mask": pixel_mask,
     "pixel_mask": pixel_mask,
     "image_sizes": image_sizes,
     "target_sizes": patch_sizes,
+    "target_sizes_videos": patch_sizes,
     "classes_structure": counted_frames,
     "merge_sizes": merge_sizes,
     "images_per_sample": seen_and_made,

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from rpgen.models.examples.guess_text import PLACES, place_token
+from rpgen.models.examples.kinds import spoken_of
 from rpgen.models.examples.situation import Situation
 from rpgen.models.examples.spec import Kind
 
@@ -15,7 +16,6 @@ _FEW = 2
 _FRAMES = 128
 _PIECES = 16
 _FEATURES = frozenset({"input_features", "audio_input_features"})
-_WORDS = {"image": "image|img|vision|pixel", "video": "video", "audio": "audio|sound|speech|mel"}
 
 
 class IdleError(Exception):
@@ -26,18 +26,11 @@ class IdleError(Exception):
         self.name = name
 
 
-def kind_of(words: str) -> str | None:
-    """Which kind of input the words speak of most."""
-    found = {kind: len(re.findall(pattern, words, re.I)) for kind, pattern in _WORDS.items()}
-    best = max(found, key=lambda kind: found[kind])
-    return best if found[best] else None
-
-
 def place_for_idle(failure: "Failure") -> Situation | None:
     """What changes nothing has no place in the text."""
     if not isinstance(failure.error, IdleError):
         return None
-    return _with_place(failure, kind_of(failure.error.name), _FEW)
+    return _with_place(failure, spoken_of(failure.error.name), _FEW)
 
 
 def instead_of_decoder_ids(failure: "Failure") -> Situation | None:
@@ -57,7 +50,8 @@ def place_for_values(failure: "Failure") -> Situation | None:
     if counts is None:
         return None
     count = max(_FEW, -(-counts[0] // failure.situation.batch))
-    return _with_place(failure, kind_of(_source(failure)), count)
+    kind = spoken_of(failure.line) or spoken_of(_source(failure))
+    return _with_place(failure, kind, count)
 
 
 def place_for_sounds(failure: "Failure") -> Situation | None:
