@@ -170,7 +170,13 @@ def _numbers(values: Any) -> bool:
 
 def _argument(name: str, parameter: inspect.Parameter, documentation: str) -> Argument:
     words = _shape(name, documentation)
-    return Argument(name, parameter.default is parameter.empty, words, _type(name, documentation))
+    told = _type(name, documentation)
+    return Argument(name, parameter.default is parameter.empty, words, told or _annotated(parameter))
+
+
+def _annotated(parameter: inspect.Parameter) -> str:
+    given = parameter.annotation
+    return "" if given is parameter.empty else getattr(given, "__name__", str(given))
 
 
 def _type(name: str, documentation: str) -> str:

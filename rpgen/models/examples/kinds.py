@@ -48,7 +48,12 @@ _COMPANIONS = {
     ),
     "image_pixel_values": ("image_sizes", "image_attention_mask"),
     "audio_input_features": ("audio_embed_sizes",),
-    "input_features": ("input_features_mask", "feature_attention_mask"),
+    "input_features": (
+        "input_features_mask",
+        "feature_attention_mask",
+        "chunk_sample_lengths",
+    ),
+    "input_values": ("input_values_cutoffs",),
 }  # fmt: skip
 
 

@@ -30,7 +30,8 @@ def place_for_idle(failure: "Failure") -> Situation | None:
     """What changes nothing has no place in the text."""
     if not isinstance(failure.error, IdleError):
         return None
-    return _with_place(failure, spoken_of(failure.error.name), _FEW)
+    kind = spoken_of(failure.error.name)
+    return None if kind in failure.situation.places else _with_place(failure, kind, _FEW)
 
 
 def instead_of_decoder_ids(failure: "Failure") -> Situation | None:
@@ -50,7 +51,7 @@ def place_for_values(failure: "Failure") -> Situation | None:
     if counts is None:
         return None
     count = max(_FEW, -(-counts[0] // failure.situation.batch))
-    kind = spoken_of(failure.line) or spoken_of(_source(failure))
+    kind = spoken_of(failure.line) or spoken_of(failure.source)
     return _with_place(failure, kind, count)
 
 
@@ -75,18 +76,6 @@ def _with_place(failure: "Failure", kind: str | None, count: int) -> Situation |
     if kind is None or place_token(failure.facts, kind) is None or now.places.get(kind) == count:
         return None
     return now.but(places={**now.places, kind: count})
-
-
-def _source(failure: "Failure") -> str:
-    """The function of the model that failed, by its names: class, arguments, what is in it."""
-    trace, words = failure.error.__traceback__, ""
-    while trace is not None:
-        code = trace.tb_frame.f_code
-        if "transformers" in code.co_filename:
-            own = type(trace.tb_frame.f_locals.get("self")).__name__
-            words = " ".join([own, code.co_name, *code.co_varnames])
-        trace = trace.tb_next
-    return words
 
 
 def sound_as_told(failure: "Failure") -> Situation | None:

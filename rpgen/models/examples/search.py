@@ -202,7 +202,10 @@ def _other_features(before: Situation, offer: Situation) -> bool:
     """Whether a repair may have changed how many places a picture or a sound takes."""
     if offer.places != before.places:
         return False
-    fields = ("names", "turned", "samples", "image", "fixes", "pixel_rank", "pixel_images")
+    fields = (
+        "names", "turned", "samples", "image", "fixes", "pixel_rank", "pixel_images", "film_rank",
+        "flat",
+    )  # fmt: skip
     return any(getattr(before, name) != getattr(offer, name) for name in fields)
 
 
