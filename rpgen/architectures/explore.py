@@ -14,7 +14,8 @@ from rpgen.errors import RpgenError
 from rpgen.models import tiny
 from rpgen.models.completion import completed
 from rpgen.models.examples.facts import facts_of_class
-from rpgen.models.examples.search import Found, Level, joint_names, search
+from rpgen.models.examples.kinds import KINDS, TEXT, kinds_of
+from rpgen.models.examples.search import Found, search
 from rpgen.models.examples.spec import to_plain
 from rpgen.models.load import built_model, model_class
 from rpgen.models.recipe import Recipe
@@ -28,6 +29,7 @@ _FORWARD_COMPLETIONS = 6
 _SAME_ERROR = 2
 _OTHER_WAYS = (15, 17, 7, 12, 16, 13, 18, 10, 19)  # rungs that differ in more than their widths
 _TOO_LARGE = "too large"
+_ABSENT = "ImportError"
 
 
 @dataclass
@@ -45,10 +47,11 @@ class Explored:
 @dataclass
 class _Exploration:
     model_type: str
-    wants_joint: bool
+    wanted: tuple[str, ...]
     deadline: float
     result: Explored
     best: Recipe | None = None
+    missing: str = ""
     done: bool = False
     too_large: list[int] = field(default_factory=list)
 
@@ -112,9 +115,9 @@ class _Exploration:
                 continue
             found, one = search(model, min(_SEARCH, max(1.0, self.deadline - time.process_time())))
             if found is not None:
-                both = self.wants_joint and bool(joint_names(one.facts))
-                if self._keep(found, step, auto_class, model, both):
+                if self._keep(found, step, auto_class, model):
                     return True, _first(one.errors), step.settings
+                said = said or missing_of(found, self.wanted)
             error, said = [_trail(each) for each in one.raised], said or _first(one.errors)
             if latest and error == told:
                 rejected, latest = {**rejected, **latest}, {}
@@ -125,25 +128,44 @@ class _Exploration:
                 break
         return False, f"no inputs: {said}", settings
 
-    def _keep(self, found: Found, step: tiny.Step, auto_class: str, model: Any, both: bool) -> bool:
-        """`both`: the head has arguments for text and for something else."""
-        joint = found.level is Level.JOINT and both
-        if self.best is None or joint:
+    def _keep(self, found: Found, step: tiny.Step, auto_class: str, model: Any) -> bool:
+        """Whether the call holds all that the type takes; the fullest call is the best."""
+        fuller = self.best is None or len(found.kinds) > len(self.best.kinds)
+        missing = missing_of(found, self.wanted)
+        if fuller:
             inputs = {name: to_plain(spec) for name, spec in found.specs.items()}
+            joint = bool(self.wanted) and not missing
             levels = ("forward", "joint") if joint else ("forward",)
-            self.best = Recipe(auto_class, step.rung, step.settings, inputs, levels)
+            self.best = Recipe(
+                auto_class, step.rung, step.settings, inputs, levels, kinds=found.kinds
+            )
+            self.missing = missing
             self.result.model_class = type(model).__name__
             self.result.parameters = step.parameters
-        self.done = joint or not both
+        self.done = not missing
         return self.done
+
+    def may_be_fuller(self, auto_class: str) -> bool:
+        """Whether a head has arguments for more than the best call so far holds."""
+        held = self.best.kinds if self.best else ()
+        lacks = _lacks(self.model_type, auto_class, self.wanted)
+        return lacks < len(set(self.wanted) - set(held))
 
     def _note(self, text: str) -> None:
         self.result.attempts.append(text)
 
 
-def wants_joint(inputs: Sequence[str]) -> bool:
-    """Whether a type takes text with something else."""
-    return "text" in inputs and len(inputs) > 1
+def kinds_wanted(inputs: Sequence[str]) -> tuple[str, ...]:
+    """What one call should hold of a type that takes text with something else."""
+    several = tuple(kind for kind in KINDS if kind in inputs)
+    return several if TEXT in several and len(several) > 1 else ()
+
+
+def missing_of(found: Found, wanted: Sequence[str]) -> str:
+    """What the call does not hold of that, each kind with why: "video: <error>"."""
+    absent = [kind for kind in wanted if kind not in found.kinds]
+    reasons = {kind: found.missing.get(kind, "this head has no argument for it") for kind in absent}
+    return "; ".join(f"{kind}: {reason}" for kind, reason in reasons.items())
 
 
 def explore(
@@ -151,39 +173,72 @@ def explore(
 ) -> Explored:
     """What is to be known of a type. `heads` in order of preference, `inputs` its kinds."""
     result = Explored(model_type)
-    joint = wants_joint(inputs)
-    one = _Exploration(model_type, joint, time.process_time() + seconds, result)
-    for auto_class in joint_heads_first(model_type, heads) if joint else heads:
-        if one.head(auto_class) or one.best is not None:
+    wanted = kinds_wanted(inputs)
+    one = _Exploration(model_type, wanted, time.process_time() + seconds, result)
+    for auto_class in fullest_heads_first(model_type, heads, wanted):
+        if one.best is not None and not one.may_be_fuller(auto_class):
+            continue
+        part = part_told(model_type, auto_class)
+        if part and (one.best is not None or any(_ABSENT in said for said in result.attempts)):
+            continue  # the whole runs, or would with a package
+        if one.head(auto_class):
             break
     result.recipe = one.best
-    if one.best is None:
-        result.problem = _reason(result.attempts)
-    elif not one.done:
-        result.problem = f"not together: {_reason(result.attempts)}"
+    result.problem = _problem(one)
     return result
 
 
-def joint_heads_first(model_type: str, heads: Sequence[str]) -> list[str]:
-    """Those first whose `forward` takes a text with something else: a type's best known head
-    may be that of its text part alone."""
+def _problem(one: _Exploration) -> str | None:
+    if one.best is None:
+        return _reason(one.result.attempts)
+    if not one.done:
+        return f"not together: {one.missing or _reason(one.result.attempts)}"
+    return part_told(one.model_type, one.best.auto_class) or None
+
+
+def part_told(model_type: str, auto_class: str) -> str:
+    """Says that a class is made for a part of the type's configuration; "" where it is not."""
     from transformers import CONFIG_MAPPING
 
-    if model_type not in CONFIG_MAPPING:
-        return list(heads)
-    kind = CONFIG_MAPPING[model_type]
+    kind = getattr(_class_of(auto_class), "config_class", None)
+    if kind is None or model_type not in CONFIG_MAPPING:
+        return ""
+    whole = CONFIG_MAPPING[model_type]
+    if issubclass(whole, kind):
+        return ""
+    return f"only a part: {auto_class} is made for {kind.__name__}, a part of {whole.__name__}"
 
-    def joins(auto_class: str) -> bool:
-        try:
-            chosen = model_class(auto_class)
-        except ImportError:  # told when it is this head's turn
-            return False
-        mapping = getattr(chosen, "_model_mapping", None)
-        found = chosen if mapping is None else mapping.get(kind, None)
-        first = found[0] if isinstance(found, tuple) else found
-        return first is not None and bool(joint_names(facts_of_class(first)))
 
-    return sorted(heads, key=lambda head: not joins(head))
+def fullest_heads_first(
+    model_type: str, heads: Sequence[str], wanted: Sequence[str]
+) -> list[str]:
+    """Those first whose `forward` takes the most of what is wanted: a type's best known head
+    may be that of its text part alone. Classes for a part of the type come last."""
+
+    def order(auto_class: str) -> tuple[bool, int]:
+        return part_told(model_type, auto_class) != "", _lacks(model_type, auto_class, wanted)
+
+    return sorted(heads, key=order)
+
+
+def _lacks(model_type: str, auto_class: str, wanted: Sequence[str]) -> int:
+    """How many of the kinds that are wanted the head has no argument for."""
+    from transformers import CONFIG_MAPPING
+
+    chosen = _class_of(auto_class)
+    mapping = getattr(chosen, "_model_mapping", None)
+    known = CONFIG_MAPPING[model_type] if model_type in CONFIG_MAPPING else None
+    found = chosen if mapping is None else mapping.get(known, None)
+    first = found[0] if isinstance(found, tuple) else found
+    taken = kinds_of(facts_of_class(first).arguments) if first is not None else ()
+    return len(set(wanted) - set(taken))
+
+
+def _class_of(auto_class: str) -> Any:
+    try:
+        return model_class(auto_class)
+    except ImportError:  # told when it is this head's turn
+        return None
 
 
 def _more(config: Any, raised: Sequence[BaseException], known: Mapping[str, Any]) -> dict[str, Any]:

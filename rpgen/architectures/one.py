@@ -7,13 +7,15 @@ import json
 import sys
 import time
 import warnings
+from dataclasses import replace
 from typing import Any
 
-from rpgen.architectures.explore import explore, heads_of, wants_joint
+from rpgen.architectures.explore import explore, heads_of, kinds_wanted
 from rpgen.architectures.remedies import remedies
 from rpgen.architectures.trial import Verdict, subject, try_out
 from rpgen.errors import RpgenError
 from rpgen.model_database import Architecture, load
+from rpgen.models.examples.kinds import kinds_of
 from rpgen.models.recipe import Recipe, recipe_of, to_plain
 
 
@@ -47,8 +49,10 @@ def _as_remembered(known: Architecture) -> dict[str, Any] | None:
     recipe = recipe_of(known.model_type)
     if recipe is None or "problem" in known.tiny:
         return None
-    if wants_joint(known.inputs) and "joint" not in recipe.levels:
+    kinds = kinds_of(recipe.inputs)
+    if set(kinds_wanted(known.inputs)) - set(kinds):
         return None
+    recipe = replace(recipe, kinds=kinds)
     try:
         verdict = try_out(known.model_type, recipe, whole=True)
     except Exception:  # noqa: BLE001 (whatever it is: what is remembered does not hold)

@@ -15,8 +15,11 @@ CARRIERS: Mapping[str, tuple[str, ...]] = {
         "audio_input_ids", "user_audio_codes", "audio_codes", "audio_prompt_latents",
         "input_audio_embeds", "waveform",
     ),
+    "protein": ("protein_input_ids",),
 }  # fmt: skip
 """Each kind beside text with its arguments, the likelier ones first: a call holds one of them."""
+
+KINDS = (TEXT, *CARRIERS)
 
 STATES = ("query_embeds", "encoder_hidden_states")
 """What a text and a picture have become, in a part between the two that takes only that."""
@@ -54,11 +57,12 @@ _COMPANIONS = {
         "chunk_sample_lengths",
     ),
     "input_values": ("input_values_cutoffs",),
+    "protein_input_ids": ("protein_attention_mask",),
 }  # fmt: skip
 
 
 def is_text(name: str) -> bool:
-    return name.endswith("input_ids") and "audio" not in name
+    return name.endswith("input_ids") and not any(name in names for names in CARRIERS.values())
 
 
 def kind_of(name: str) -> str | None:
@@ -74,7 +78,7 @@ def kinds_of(names: Iterable[str]) -> tuple[str, ...]:
     found = {kind_of(name) for name in given}
     if given >= set(STATES):
         found |= {TEXT, "image"}
-    return tuple(kind for kind in (TEXT, *CARRIERS) if kind in found)
+    return tuple(kind for kind in KINDS if kind in found)
 
 
 def spoken_of(words: str) -> str | None:
