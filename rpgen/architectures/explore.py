@@ -213,10 +213,12 @@ def fullest_heads_first(
     model_type: str, heads: Sequence[str], wanted: Sequence[str]
 ) -> list[str]:
     """Those first whose `forward` takes the most of what is wanted: a type's best known head
-    may be that of its text part alone. Classes for a part of the type come last."""
+    may be that of its text part alone. Classes that no head leads to come after all heads, and
+    those for a part of the type last."""
 
-    def order(auto_class: str) -> tuple[bool, int]:
-        return part_told(model_type, auto_class) != "", _lacks(model_type, auto_class, wanted)
+    def order(auto_class: str) -> tuple[bool, bool, int]:
+        is_part = part_told(model_type, auto_class) != ""
+        return is_part, not auto_class.startswith("Auto"), _lacks(model_type, auto_class, wanted)
 
     return sorted(heads, key=order)
 
