@@ -209,31 +209,36 @@ def part_told(model_type: str, auto_class: str) -> str:
     return f"only a part: {auto_class} is made for {kind.__name__}, a part of {whole.__name__}"
 
 
-def fullest_heads_first(
-    model_type: str, heads: Sequence[str], wanted: Sequence[str]
-) -> list[str]:
+def fullest_heads_first(model_type: str, heads: Sequence[str], wanted: Sequence[str]) -> list[str]:
     """Those first whose `forward` takes the most of what is wanted: a type's best known head
-    may be that of its text part alone. Classes that no head leads to come after all heads, and
-    those for a part of the type last."""
+    may be that of its text part alone. Classes for a part of the type come last."""
 
-    def order(auto_class: str) -> tuple[bool, bool, int]:
-        is_part = part_told(model_type, auto_class) != ""
-        return is_part, not auto_class.startswith("Auto"), _lacks(model_type, auto_class, wanted)
+    from transformers import CONFIG_MAPPING
+
+    if model_type not in CONFIG_MAPPING:
+        return list(heads)
+
+    def order(auto_class: str) -> tuple[bool, int]:
+        return part_told(model_type, auto_class) != "", _lacks(model_type, auto_class, wanted)
 
     return sorted(heads, key=order)
 
 
 def _lacks(model_type: str, auto_class: str, wanted: Sequence[str]) -> int:
-    """How many of the kinds that are wanted the head has no argument for."""
+    """How many of the kinds that are wanted the head neither has an argument for nor, handing
+    on what it does not name, says that it takes."""
     from transformers import CONFIG_MAPPING
 
     chosen = _class_of(auto_class)
     mapping = getattr(chosen, "_model_mapping", None)
-    known = CONFIG_MAPPING[model_type] if model_type in CONFIG_MAPPING else None
-    found = chosen if mapping is None else mapping.get(known, None)
+    found = chosen if mapping is None else mapping.get(CONFIG_MAPPING[model_type], None)
     first = found[0] if isinstance(found, tuple) else found
-    taken = kinds_of(facts_of_class(first).arguments) if first is not None else ()
-    return len(set(wanted) - set(taken))
+    if first is None:
+        return len(wanted)
+    facts = facts_of_class(first)
+    said = getattr(first, "input_modalities", None) if facts.takes_more else None
+    promised = (said,) if isinstance(said, str) else said or ()
+    return len(set(wanted) - {*kinds_of(facts.arguments), *promised})
 
 
 def _class_of(auto_class: str) -> Any:

@@ -186,7 +186,9 @@ def _numbers(values: Any) -> bool:
 def _argument(name: str, parameter: inspect.Parameter, documentation: str) -> Argument:
     words = _shape(name, documentation)
     told = _type(name, documentation)
-    return Argument(name, parameter.default is parameter.empty, words, told or _annotated(parameter))
+    return Argument(
+        name, parameter.default is parameter.empty, words, told or _annotated(parameter)
+    )
 
 
 def _annotated(parameter: inspect.Parameter) -> str:

@@ -34,7 +34,9 @@ def place_token(facts: Facts, kind: str) -> int | None:
 
 def marks_of_films(facts: Facts) -> tuple[int, int] | None:
     """Between which tokens a film stands, where the configuration names them."""
-    found = [figure(facts.config, f"video_{end}_token_id", kinds=(int,)) for end in ("start", "end")]
+    found = [
+        figure(facts.config, f"video_{end}_token_id", kinds=(int,)) for end in ("start", "end")
+    ]
     return None if None in found else (int(found[0]), int(found[1]))
 
 
@@ -61,7 +63,11 @@ def input_ids(facts: Facts, situation: Situation, made: Made) -> Spec:
         token = place_token(facts, kind)
         marks = marks_of_films(facts) if kind == "video" and situation.spans else None
         if marks is not None and (token := place_token(facts, "image")) is not None:
-            runs += [(start, 1, marks[0]), (start + 1, count, token), (start + 1 + count, 1, marks[1])]
+            runs += [
+                (start, 1, marks[0]),
+                (start + 1, count, token),
+                (start + 1 + count, 1, marks[1]),
+            ]
             start += count + 3
         elif token is not None and count:
             runs.append((start, count, token))

@@ -7,7 +7,11 @@ offer. The first offer is taken; a situation that was tried before is none.
 import re
 
 from rpgen.models.examples import (
-    repair_arguments, repair_films, repair_joint, repair_pictures, repair_sizes,
+    repair_arguments,
+    repair_films,
+    repair_joint,
+    repair_pictures,
+    repair_sizes,
 )  # fmt: skip
 from rpgen.models.examples.facts import figure, walk
 from rpgen.models.examples.failure import Failure, Rule

@@ -12,7 +12,14 @@ from rpgen.models.examples.features import places
 from rpgen.models.examples.guess import guess
 from rpgen.models.examples.idle import idle
 from rpgen.models.examples.kinds import (
-    STATES, TEXT, carriers, companions, is_text, kind_of, kinds_of, together,
+    STATES,
+    TEXT,
+    carriers,
+    companions,
+    is_text,
+    kind_of,
+    kinds_of,
+    together,
 )  # fmt: skip
 from rpgen.models.examples.repair import repaired
 from rpgen.models.examples.situation import Situation
@@ -228,9 +235,7 @@ def joint_names(facts: Facts) -> list[tuple[str, ...]]:
     if not any(is_text(name) for name in facts.arguments):
         return []
     others = carriers(facts.arguments)
-    return [
-        _with_companions(facts, [others[kind] for kind in kinds]) for kinds in together(others)
-    ]
+    return [_with_companions(facts, [others[kind] for kind in kinds]) for kinds in together(others)]
 
 
 def _with_companions(facts: Facts, others: list[str]) -> tuple[str, ...]:
