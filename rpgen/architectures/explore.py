@@ -244,7 +244,7 @@ def _lacks(model_type: str, auto_class: str, wanted: Sequence[str]) -> int:
 def _class_of(auto_class: str) -> Any:
     try:
         return model_class(auto_class)
-    except ImportError:  # told when it is this head's turn
+    except (ImportError, RpgenError):  # told when it is this head's turn
         return None
 
 

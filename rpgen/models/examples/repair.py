@@ -99,6 +99,7 @@ RULES: tuple[Rule, ...] = (
     repair_joint.place_for_sounds,
     repair_joint.place_for_token,
     repair_films.film_between_marks,
+    repair_films.mask_that_selects,
     _places,
     _smaller_ids,
     repair_pictures.larger_image,

@@ -42,6 +42,15 @@ def one_id_a_place(failure: Failure) -> Situation | None:
     return now.but(flat=True) if other and len(ids.shape) == _STACKED else None
 
 
+def mask_that_selects(failure: Failure) -> Situation | None:
+    """As many features as places, and yet they don't fit: a mask of numbers picked rows instead
+    of hiding some: "Audio features and audio tokens do not match, tokens: 64, features: 64"."""
+    found = failure.numbers(r"udio tokens do not match, tokens: (\d+), features: (\d+)")
+    if not found or found[0] != found[1] or failure.situation.boolean_masks:
+        return None
+    return failure.situation.but(boolean_masks=True)
+
+
 def bands_in_proportion(failure: Failure) -> Situation | None:
     """Bands that no figure tells, and that come out as so many times as many:
     "mat1 and mat2 shapes cannot be multiplied (64x160 and 8x32)" of 80 bands means 4."""

@@ -95,6 +95,26 @@ def test_films_have_the_axes_that_their_model_orders() -> None:
     assert offer.film_rank == 4
 
 
+def test_a_mask_that_picks_rows_is_one_of_truth_values() -> None:
+    error = ValueError("Audio features and audio tokens do not match, tokens: 64, features: 64")
+    offer = repair_films.mask_that_selects(failure(error, Situation(NAMES)))
+    assert offer is not None
+    assert offer.boolean_masks
+    other = ValueError("Audio features and audio tokens do not match, tokens: 2, features: 64")
+    assert repair_films.mask_that_selects(failure(other, Situation(NAMES))) is None
+
+
+def test_bands_that_no_figure_tells_follow_from_what_comes_out() -> None:
+    class AudioProjection(torch.nn.Linear):
+        pass
+
+    specs = {"input_ids": tokens((2, 12), 8), "input_features": normal(2, 128, 80)}
+    with pytest.raises(RuntimeError) as raised:
+        AudioProjection(8, 32)(torch.zeros(64, 160))
+    one = Failure(raised.value, facts(PreTrainedConfig()), Situation(tuple(specs)), specs)
+    assert repair_films.bands_in_proportion(one) is None  # nothing of transformers' that hears
+
+
 def test_a_text_has_one_id_a_place_where_that_is_documented_too() -> None:
     forms = "of shape `(batch_size, length, num_codebooks) or (batch_size, length)`"
     ids = {"input_ids": tokens((2, 12, 4), 8)}
