@@ -10,14 +10,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from rpgen.architectures.heads import fullest_heads_first, kinds_wanted, lacks, part_told
 from rpgen.errors import RpgenError
 from rpgen.models import tiny
 from rpgen.models.completion import completed
-from rpgen.models.examples.facts import facts_of_class
-from rpgen.models.examples.kinds import KINDS, TEXT, kinds_of
 from rpgen.models.examples.search import Found, search
 from rpgen.models.examples.spec import to_plain
-from rpgen.models.load import built_model, model_class
+from rpgen.models.load import built_model
 from rpgen.models.recipe import Recipe
 
 SECONDS = 60.0
@@ -148,17 +147,11 @@ class _Exploration:
     def may_be_fuller(self, auto_class: str) -> bool:
         """Whether a head has arguments for more than the best call so far holds."""
         held = self.best.kinds if self.best else ()
-        lacks = _lacks(self.model_type, auto_class, self.wanted)
-        return lacks < len(set(self.wanted) - set(held))
+        absent = lacks(self.model_type, auto_class, self.wanted)
+        return absent < len(set(self.wanted) - set(held))
 
     def _note(self, text: str) -> None:
         self.result.attempts.append(text)
-
-
-def kinds_wanted(inputs: Sequence[str]) -> tuple[str, ...]:
-    """What one call should hold of a type that takes text with something else."""
-    several = tuple(kind for kind in KINDS if kind in inputs)
-    return several if TEXT in several and len(several) > 1 else ()
 
 
 def missing_of(found: Found, wanted: Sequence[str]) -> str:
@@ -196,58 +189,6 @@ def _problem(one: _Exploration) -> str | None:
     return part_told(one.model_type, one.best.auto_class) or None
 
 
-def part_told(model_type: str, auto_class: str) -> str:
-    """Says that a class is made for a part of the type's configuration; "" where it is not."""
-    from transformers import CONFIG_MAPPING
-
-    kind = getattr(_class_of(auto_class), "config_class", None)
-    if kind is None or model_type not in CONFIG_MAPPING:
-        return ""
-    whole = CONFIG_MAPPING[model_type]
-    if issubclass(whole, kind):
-        return ""
-    return f"only a part: {auto_class} is made for {kind.__name__}, a part of {whole.__name__}"
-
-
-def fullest_heads_first(model_type: str, heads: Sequence[str], wanted: Sequence[str]) -> list[str]:
-    """Those first whose `forward` takes the most of what is wanted: a type's best known head
-    may be that of its text part alone. Classes for a part of the type come last."""
-
-    from transformers import CONFIG_MAPPING
-
-    if model_type not in CONFIG_MAPPING:
-        return list(heads)
-
-    def order(auto_class: str) -> tuple[bool, int]:
-        return part_told(model_type, auto_class) != "", _lacks(model_type, auto_class, wanted)
-
-    return sorted(heads, key=order)
-
-
-def _lacks(model_type: str, auto_class: str, wanted: Sequence[str]) -> int:
-    """How many of the kinds that are wanted the head neither has an argument for nor, handing
-    on what it does not name, says that it takes."""
-    from transformers import CONFIG_MAPPING
-
-    chosen = _class_of(auto_class)
-    mapping = getattr(chosen, "_model_mapping", None)
-    found = chosen if mapping is None else mapping.get(CONFIG_MAPPING[model_type], None)
-    first = found[0] if isinstance(found, tuple) else found
-    if first is None:
-        return len(wanted)
-    facts = facts_of_class(first)
-    said = getattr(first, "input_modalities", None) if facts.takes_more else None
-    promised = (said,) if isinstance(said, str) else said or ()
-    return len(set(wanted) - {*kinds_of(facts.arguments), *promised})
-
-
-def _class_of(auto_class: str) -> Any:
-    try:
-        return model_class(auto_class)
-    except (ImportError, RpgenError):  # told when it is this head's turn
-        return None
-
-
 def _more(config: Any, raised: Sequence[BaseException], known: Mapping[str, Any]) -> dict[str, Any]:
     """What the first of the errors that tells anything says is missing in the configuration;
     those that name a configuration first."""
@@ -274,22 +215,3 @@ def _first(errors: Sequence[str]) -> str:
 
 def _line(error: BaseException) -> str:
     return f"{type(error).__name__}: {' '.join(str(error).split())[:240]}"
-
-
-def heads_of(preferred: str | None, known: Sequence[str], config_class: str = "") -> list[str]:
-    """The preferred head first, AutoModel next, then the others as they stand; at the end the
-    classes themselves, for types that transformers' own mappings don't lead to."""
-    order = [preferred, "AutoModel", *known, *_classes_of(config_class)]
-    found = [name for name in order if name and name != "AutoModelForPreTraining"]
-    usable = [name for name in found if name in known or not name.startswith("Auto")]
-    return list(dict.fromkeys(usable))
-
-
-def _classes_of(config_class: str) -> list[str]:
-    """transformers' model classes that begin like the configuration class is called."""
-    import transformers
-
-    stem = config_class.removesuffix("Config")
-    names = [n for n in dir(transformers) if stem and n.startswith(stem)]
-    return [n for n in names if n.endswith(("Model", "Generation", "LM", "Text2Text")) and
-            not n.endswith("PreTrainedModel")]  # fmt: skip

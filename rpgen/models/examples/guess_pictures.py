@@ -82,7 +82,7 @@ def _as_patches(name: str, facts: Facts, situation: Situation) -> Spec | None:
     """Models that take images of any size get a flat list of patches."""
     shown, rows = picture(facts, situation), situation.batch
     words = facts.patches.get(name)
-    if words:
+    if words and situation.layout % 2 == 0:
         count = math.prod(grid(facts, situation)) if facts.has("image_grid_thw") else _PATCHES**2
         return normal(rows * count, *(product(word, facts) for word in words[1:]))
     if facts.has("image_token_pooling"):

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import torch
 
-from rpgen.architectures.explore import fullest_heads_first, part_told
+from rpgen.architectures.heads import fullest_heads_first, part_told
 from rpgen.checks.model import assert_whole
 from rpgen.models import tiny
 from rpgen.models.completion_fits import fewer_codebooks, fewer_heads, longer_table

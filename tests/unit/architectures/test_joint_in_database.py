@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
-from rpgen.architectures.explore import kinds_wanted
+from rpgen.architectures.heads import kinds_wanted
 from rpgen.model_database import load
 from rpgen.models.examples.kinds import kinds_of
 

@@ -2,7 +2,8 @@
 
 import pytest
 
-from rpgen.architectures.explore import kinds_wanted, missing_of
+from rpgen.architectures.explore import missing_of
+from rpgen.architectures.heads import kinds_wanted
 from rpgen.models.examples.kinds import carriers, kind_of, kinds_of, spoken_of, together
 from rpgen.models.examples.search import Found, Level
 from rpgen.models.recipe import Recipe, from_plain, to_plain
