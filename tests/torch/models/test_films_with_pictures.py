@@ -17,8 +17,10 @@ from rpgen.models.examples.situation import Situation
 from rpgen.models.examples.spec import normal, tokens
 from rpgen.models.load import built_model
 from rpgen.models.recipe import recipe_of
+from rpgen.refresh_database.mappings import RawType, read_inputs
 
 MARKED = PreTrainedConfig(image_token_id=9, video_start_token_id=7, video_end_token_id=8)
+HEAD = "AutoModelForImageTextToText"
 NAMES = ("input_ids", "pixel_values", "pixel_values_videos")
 
 
@@ -123,3 +125,10 @@ def test_a_text_has_one_id_a_place_where_that_is_documented_too() -> None:
     assert offer is not None
     assert offer.flat
     assert repair_films.one_id_a_place(replace(one, specs=ids, facts=facts())) is None
+
+
+def test_a_head_that_promises_pictures_takes_them_though_it_names_none() -> None:
+    raw = RawType("diffusion_gemma", "diffusion_gemma", "DiffusionGemmaConfig",
+                  {HEAD: "DiffusionGemmaForBlockDiffusion"})  # fmt: skip
+    read_inputs(raw, HEAD)
+    assert raw.inputs == ("text", "image")

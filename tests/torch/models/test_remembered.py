@@ -24,8 +24,13 @@ def nothing_is_run(monkeypatch: pytest.MonkeyPatch) -> None:
 def remembered(
     monkeypatch: pytest.MonkeyPatch, *names: str, inputs: tuple[str, ...] = KINDS, **more: Any
 ) -> dict[str, Any] | None:
-    tiny = {"auto_class": "AutoModelForImageTextToText", "rung": 3,
-            "inputs": dict.fromkeys(names, PLAIN), "levels": ["forward", "joint"], **more}  # fmt: skip
+    tiny = {
+        "auto_class": "AutoModelForImageTextToText",
+        "rung": 3,
+        "inputs": dict.fromkeys(names, PLAIN),
+        "levels": ["forward", "joint"],
+        **more,
+    }
     monkeypatch.setattr(one, "recipe_of", lambda name: from_plain(tiny))
     known = Architecture(
         "qwen2_vl", None, None, "AutoModelForImageTextToText", "Qwen2VLConfig", inputs, tiny=tiny
