@@ -10,13 +10,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from rpgen.architectures.heads import fullest_heads_first, kinds_wanted, lacks, part_told
 from rpgen.errors import RpgenError
 from rpgen.models import tiny
 from rpgen.models.completion import completed
-from rpgen.models.examples.facts import facts_of_class
-from rpgen.models.examples.search import Found, Level, joint_names, search
+from rpgen.models.examples.search import Found, search
 from rpgen.models.examples.spec import to_plain
-from rpgen.models.load import built_model, model_class
+from rpgen.models.load import built_model
 from rpgen.models.recipe import Recipe
 
 SECONDS = 60.0
@@ -28,6 +28,7 @@ _FORWARD_COMPLETIONS = 6
 _SAME_ERROR = 2
 _OTHER_WAYS = (15, 17, 7, 12, 16, 13, 18, 10, 19)  # rungs that differ in more than their widths
 _TOO_LARGE = "too large"
+_ABSENT = "ImportError"
 
 
 @dataclass
@@ -45,10 +46,11 @@ class Explored:
 @dataclass
 class _Exploration:
     model_type: str
-    wants_joint: bool
+    wanted: tuple[str, ...]
     deadline: float
     result: Explored
     best: Recipe | None = None
+    missing: str = ""
     done: bool = False
     too_large: list[int] = field(default_factory=list)
 
@@ -112,9 +114,9 @@ class _Exploration:
                 continue
             found, one = search(model, min(_SEARCH, max(1.0, self.deadline - time.process_time())))
             if found is not None:
-                both = self.wants_joint and bool(joint_names(one.facts))
-                if self._keep(found, step, auto_class, model, both):
+                if self._keep(found, step, auto_class, model):
                     return True, _first(one.errors), step.settings
+                said = said or missing_of(found, self.wanted)
             error, said = [_trail(each) for each in one.raised], said or _first(one.errors)
             if latest and error == told:
                 rejected, latest = {**rejected, **latest}, {}
@@ -125,25 +127,38 @@ class _Exploration:
                 break
         return False, f"no inputs: {said}", settings
 
-    def _keep(self, found: Found, step: tiny.Step, auto_class: str, model: Any, both: bool) -> bool:
-        """`both`: the head has arguments for text and for something else."""
-        joint = found.level is Level.JOINT and both
-        if self.best is None or joint:
+    def _keep(self, found: Found, step: tiny.Step, auto_class: str, model: Any) -> bool:
+        """Whether the call holds all that the type takes; the fullest call is the best."""
+        fuller = self.best is None or len(found.kinds) > len(self.best.kinds)
+        missing = missing_of(found, self.wanted)
+        if fuller:
             inputs = {name: to_plain(spec) for name, spec in found.specs.items()}
+            joint = bool(self.wanted) and not missing
             levels = ("forward", "joint") if joint else ("forward",)
-            self.best = Recipe(auto_class, step.rung, step.settings, inputs, levels)
+            self.best = Recipe(
+                auto_class, step.rung, step.settings, inputs, levels, kinds=found.kinds
+            )
+            self.missing = missing
             self.result.model_class = type(model).__name__
             self.result.parameters = step.parameters
-        self.done = joint or not both
+        self.done = not missing
         return self.done
+
+    def may_be_fuller(self, auto_class: str) -> bool:
+        """Whether a head has arguments for more than the best call so far holds."""
+        held = self.best.kinds if self.best else ()
+        absent = lacks(self.model_type, auto_class, self.wanted)
+        return absent < len(set(self.wanted) - set(held))
 
     def _note(self, text: str) -> None:
         self.result.attempts.append(text)
 
 
-def wants_joint(inputs: Sequence[str]) -> bool:
-    """Whether a type takes text with something else."""
-    return "text" in inputs and len(inputs) > 1
+def missing_of(found: Found, wanted: Sequence[str]) -> str:
+    """What the call does not hold of that, each kind with why: "video: <error>"."""
+    absent = [kind for kind in wanted if kind not in found.kinds]
+    reasons = {kind: found.missing.get(kind, "this head has no argument for it") for kind in absent}
+    return "; ".join(f"{kind}: {reason}" for kind, reason in reasons.items())
 
 
 def explore(
@@ -151,39 +166,27 @@ def explore(
 ) -> Explored:
     """What is to be known of a type. `heads` in order of preference, `inputs` its kinds."""
     result = Explored(model_type)
-    joint = wants_joint(inputs)
-    one = _Exploration(model_type, joint, time.process_time() + seconds, result)
-    for auto_class in joint_heads_first(model_type, heads) if joint else heads:
-        if one.head(auto_class) or one.best is not None:
+    wanted = kinds_wanted(inputs)
+    one = _Exploration(model_type, wanted, time.process_time() + seconds, result)
+    for auto_class in fullest_heads_first(model_type, heads, wanted):
+        if one.best is not None and not one.may_be_fuller(auto_class):
+            continue
+        part = part_told(model_type, auto_class)
+        if part and (one.best is not None or any(_ABSENT in said for said in result.attempts)):
+            continue  # the whole runs, or would with a package
+        if one.head(auto_class):
             break
     result.recipe = one.best
-    if one.best is None:
-        result.problem = _reason(result.attempts)
-    elif not one.done:
-        result.problem = f"not together: {_reason(result.attempts)}"
+    result.problem = _problem(one)
     return result
 
 
-def joint_heads_first(model_type: str, heads: Sequence[str]) -> list[str]:
-    """Those first whose `forward` takes a text with something else: a type's best known head
-    may be that of its text part alone."""
-    from transformers import CONFIG_MAPPING
-
-    if model_type not in CONFIG_MAPPING:
-        return list(heads)
-    kind = CONFIG_MAPPING[model_type]
-
-    def joins(auto_class: str) -> bool:
-        try:
-            chosen = model_class(auto_class)
-        except ImportError:  # told when it is this head's turn
-            return False
-        mapping = getattr(chosen, "_model_mapping", None)
-        found = chosen if mapping is None else mapping.get(kind, None)
-        first = found[0] if isinstance(found, tuple) else found
-        return first is not None and bool(joint_names(facts_of_class(first)))
-
-    return sorted(heads, key=lambda head: not joins(head))
+def _problem(one: _Exploration) -> str | None:
+    if one.best is None:
+        return _reason(one.result.attempts)
+    if not one.done:
+        return f"not together: {one.missing or _reason(one.result.attempts)}"
+    return part_told(one.model_type, one.best.auto_class) or None
 
 
 def _more(config: Any, raised: Sequence[BaseException], known: Mapping[str, Any]) -> dict[str, Any]:
@@ -212,22 +215,3 @@ def _first(errors: Sequence[str]) -> str:
 
 def _line(error: BaseException) -> str:
     return f"{type(error).__name__}: {' '.join(str(error).split())[:240]}"
-
-
-def heads_of(preferred: str | None, known: Sequence[str], config_class: str = "") -> list[str]:
-    """The preferred head first, AutoModel next, then the others as they stand; at the end the
-    classes themselves, for types that transformers' own mappings don't lead to."""
-    order = [preferred, "AutoModel", *known, *_classes_of(config_class)]
-    found = [name for name in order if name and name != "AutoModelForPreTraining"]
-    usable = [name for name in found if name in known or not name.startswith("Auto")]
-    return list(dict.fromkeys(usable))
-
-
-def _classes_of(config_class: str) -> list[str]:
-    """transformers' model classes that begin like the configuration class is called."""
-    import transformers
-
-    stem = config_class.removesuffix("Config")
-    names = [n for n in dir(transformers) if stem and n.startswith(stem)]
-    return [n for n in names if n.endswith(("Model", "Generation", "LM", "Text2Text")) and
-            not n.endswith("PreTrainedModel")]  # fmt: skip

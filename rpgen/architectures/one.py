@@ -8,13 +8,16 @@ import sys
 import time
 import warnings
 from contextlib import redirect_stdout
+from dataclasses import replace
 from typing import Any
 
-from rpgen.architectures.explore import explore, heads_of, wants_joint
+from rpgen.architectures.explore import explore
+from rpgen.architectures.heads import heads_of, kinds_taken, kinds_wanted, part_told
 from rpgen.architectures.remedies import remedies
 from rpgen.architectures.trial import Verdict, subject, try_out
 from rpgen.errors import RpgenError
 from rpgen.model_database import Architecture, load
+from rpgen.models.examples.kinds import kinds_of
 from rpgen.models.recipe import Recipe, recipe_of, to_plain
 
 
@@ -48,8 +51,13 @@ def _as_remembered(known: Architecture) -> dict[str, Any] | None:
     recipe = recipe_of(known.model_type)
     if recipe is None or "problem" in known.tiny:
         return None
-    if wants_joint(known.inputs) and "joint" not in recipe.levels:
+    held = kinds_of(recipe.inputs)
+    takes = () if recipe.kinds else kinds_taken(known.model_type, recipe.auto_class)
+    if {*kinds_wanted(known.inputs), *takes} - set(held):
         return None
+    if part_told(known.model_type, recipe.auto_class):
+        return None
+    recipe = replace(recipe, kinds=held)
     try:
         verdict = try_out(known.model_type, recipe, whole=True)
     except Exception:  # noqa: BLE001 (whatever it is: what is remembered does not hold)

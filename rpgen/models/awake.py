@@ -4,6 +4,7 @@ A gate that is shut, a projection or a codebook of zeros: training opens them. U
 goes through them has no say in the result, and a test of it could not fail.
 """
 
+import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
 _AJAR = 0.5
 _SPREAD = 0.02
 _GLANCE = 1_024
+_GATE = re.compile(r"gate(_[a-z]+)?$")
 
 
 def awaken(model: Any, seed: int) -> None:
@@ -26,7 +28,7 @@ def awaken(model: Any, seed: int) -> None:
     with torch.no_grad():
         for name, values in _kept(model):
             if values.numel() == 1:
-                if name.endswith("gate") and values.item() == 0:
+                if _GATE.search(name) and values.item() == 0:
                     values.fill_(_AJAR)
             elif values.ndim > 1 and _empty(values):
                 values.copy_(_rows(values, generator))

@@ -10,8 +10,9 @@ class Recipe:
     """How a type's tiny model is made with one head, what it was run with, how far it got.
 
     `rung` is a place in the ladder of `shrink`, `settings` values by path over it, `inputs`
-    the plain form of the specs of `rpgen.models.examples`. `levels` are those that were
-    reached; `left_out` are checks that don't apply to the type, each with the reason.
+    the plain form of the specs of `rpgen.models.examples`, `kinds` what they hold together.
+    `levels` are those that were reached, "joint" only where `kinds` are all that the type
+    takes; `left_out` are checks that don't apply to the type, each with the reason.
     """
 
     auto_class: str
@@ -20,6 +21,7 @@ class Recipe:
     inputs: Mapping[str, Any] = field(default_factory=dict)
     levels: tuple[str, ...] = ()
     left_out: Mapping[str, str] = field(default_factory=dict)
+    kinds: tuple[str, ...] = ()
 
 
 def from_plain(plain: Mapping[str, Any]) -> Recipe:
@@ -30,6 +32,7 @@ def from_plain(plain: Mapping[str, Any]) -> Recipe:
         plain.get("inputs", {}),
         tuple(plain.get("levels", ())),
         plain.get("left_out", {}),
+        tuple(plain.get("kinds", ())),
     )
 
 
@@ -40,6 +43,7 @@ def to_plain(recipe: Recipe) -> dict[str, Any]:
         "rung": recipe.rung,
         "settings": dict(recipe.settings),
         "inputs": dict(recipe.inputs),
+        "kinds": list(recipe.kinds),
         "levels": list(recipe.levels),
         "left_out": dict(recipe.left_out),
     }

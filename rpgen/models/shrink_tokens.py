@@ -21,7 +21,8 @@ def with_tokens_moved(config: dict[str, Any]) -> dict[str, Any]:
 
 def _vocabulary(config: Mapping[str, Any]) -> int | None:
     """The smallest vocabulary of the tree that special tokens can be in."""
-    sizes = [first_count(node, ("vocab_size",)) or 0 for node in nodes(config)]
+    names = ("vocab_size", "text_vocab_size")
+    sizes = [first_count(node, (name,)) or 0 for node in nodes(config) for name in names]
     return min((size for size in sizes if size > 4), default=None)
 
 

@@ -238,6 +238,8 @@ def read_inputs(raw: RawType, auto_class: str) -> None:
     stated = {declared} if isinstance(declared, str) else set(declared or ())
     if VIDEO in stated and TEXT not in stated:
         seen = (seen - {IMAGE}) | (stated & set(MODALITIES))
+    if seen == {TEXT} and auto_class == "AutoModelForImageTextToText":
+        seen |= stated & set(MODALITIES)  # it hands the rest on by name, unseen in its signature
     if not seen:
         main = modality_of(str(getattr(found, "main_input_name", "")))
         seen = (stated & set(MODALITIES)) if stated - {TEXT} else ({main} if main else set())

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from rpgen.models.examples.kinds import TEXT, carriers, companions, kinds_of
 from rpgen.models.seams import text_config
 
 _VISION = (
@@ -84,9 +85,23 @@ class Facts:
 
 def facts_of(model: Any) -> Facts:
     found = facts_of_class(model)
-    return replace(
-        found, model=model, config=model.config, patches=_patches(model, found.arguments)
-    )
+    arguments = found.arguments
+    if found.takes_more and kinds_of(arguments) == (TEXT,):
+        arguments = {**arguments, **_handed_on(model)}
+    patches = _patches(model, arguments)
+    return replace(found, model=model, config=model.config, arguments=arguments, patches=patches)
+
+
+def _handed_on(model: Any) -> dict[str, Argument]:
+    """What the outermost part that reads a text with something else takes beside the text: a
+    model that takes text alone by name hands it on."""
+    for part_ in getattr(model, "modules", list)():
+        inner = facts_of_class(part_).arguments if hasattr(part_, "main_input_name") else {}
+        others = carriers(inner)
+        if others and TEXT in kinds_of(inner):
+            described = {each for other in others.values() for each in companions(other)}
+            return {n: inner[n] for n in inner if n in {*others.values(), *described}}
+    return {}
 
 
 def facts_of_class(kind: Any) -> Facts:
@@ -170,7 +185,15 @@ def _numbers(values: Any) -> bool:
 
 def _argument(name: str, parameter: inspect.Parameter, documentation: str) -> Argument:
     words = _shape(name, documentation)
-    return Argument(name, parameter.default is parameter.empty, words, _type(name, documentation))
+    told = _type(name, documentation)
+    return Argument(
+        name, parameter.default is parameter.empty, words, told or _annotated(parameter)
+    )
+
+
+def _annotated(parameter: inspect.Parameter) -> str:
+    given = parameter.annotation
+    return "" if given is parameter.empty else getattr(given, "__name__", str(given))
 
 
 def _type(name: str, documentation: str) -> str:

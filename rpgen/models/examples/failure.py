@@ -36,6 +36,18 @@ class Failure:
             trace = trace.tb_next
         return line
 
+    @property
+    def source(self) -> str:
+        """The function of the model that failed, by its names: class, arguments, what is in it."""
+        trace, words = self.error.__traceback__, ""
+        while trace is not None:
+            code = trace.tb_frame.f_code
+            if "transformers" in code.co_filename:
+                own = type(trace.tb_frame.f_locals.get("self")).__name__
+                words = " ".join([own, code.co_name, *code.co_varnames])
+            trace = trace.tb_next
+        return words
+
     def numbers(self, pattern: str) -> list[int] | None:
         found = re.search(pattern, self.words, re.S)
         return [int(each) for each in found.groups()] if found else None

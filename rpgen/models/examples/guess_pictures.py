@@ -36,18 +36,20 @@ def _pixels(name: str, facts: Facts, situation: Situation) -> Spec:
         return normal(rows, shown.channels, side, side)
     if _in_crops(name, facts):
         return normal(rows, _CROPS, *frame)
-    if situation.pixel_rank == 3:
+    film = name == "pixel_values_videos"
+    beside = film and "pixel_values" in situation.names
+    rank = situation.film_rank if beside else situation.pixel_rank
+    if rank == 3:
         return normal(rows, _PATCHES**2, shown.patch_values)
-    rank = situation.pixel_rank or (5 if _in_tiles(facts) else None)
-    if rank == 5 and name != "pixel_values_videos":
+    if not film and (rank or (5 if _in_tiles(facts) else None)) == 5:
         return normal(rows, situation.pixel_images, *frame)
-    if situation.pixel_rank == 6:
+    if rank == 6:
         tiles = facts.number("max_num_tiles", default=2, place=facts.vision)
         return normal(rows, 1, tiles, *frame)
-    if situation.pixel_rank == 4:
+    if rank == 4:
         return normal(rows, *frame)
     moving = _moving(name, facts)
-    if name == "pixel_values_videos" or (moving and situation.layout % 4 in (0, 1)):
+    if film or (moving and situation.layout % 4 in (0, 1)):
         return normal(rows, frames(facts), *frame)
     if situation.layout % 4 == 2:
         return normal(rows, 1, *frame)
@@ -68,7 +70,9 @@ def counted_frames(facts: Facts, situation: Situation, made: Made) -> Spec:
 
 
 def _moving(name: str, facts: Facts) -> bool:
-    """Does the model take films?"""
+    """Does the model take films, and in this argument?"""
+    if facts.has("pixel_values_videos"):
+        return name == "pixel_values_videos"
     words = facts.arguments[name].shape or () if name in facts.arguments else ()
     named = "video" in type(facts.config).__name__.lower()
     return named or figure(facts.config, "num_frames") is not None or "num_frames" in words
@@ -78,13 +82,13 @@ def _as_patches(name: str, facts: Facts, situation: Situation) -> Spec | None:
     """Models that take images of any size get a flat list of patches."""
     shown, rows = picture(facts, situation), situation.batch
     words = facts.patches.get(name)
-    if words:
+    if words and situation.layout % 2 == 0:
         count = math.prod(grid(facts, situation)) if facts.has("image_grid_thw") else _PATCHES**2
         return normal(rows * count, *(product(word, facts) for word in words[1:]))
     if facts.has("image_token_pooling"):
         return normal(rows, _positions(facts), shown.patch_values)
     if facts.has(_GRID_OF.get(name, "grid_thw"), "grid_thw"):
-        frames_, high, wide = grid(facts, situation)
+        frames_, high, wide = grid(facts, situation, film=name == "pixel_values_videos")
         count = frames_ * high * wide * rows
         words = facts.arguments[name].shape or () if facts.has(name) else ()
         if len(words) == 4 and "channels" in words[-1]:  # a square of patches for each token
@@ -116,6 +120,10 @@ def grids(facts: Facts, situation: Situation, made: Made) -> Spec:
     return fixed([list(grid(facts, situation))] * situation.batch)
 
 
+def grids_of_films(facts: Facts, situation: Situation, made: Made) -> Spec:
+    return fixed([list(grid(facts, situation, film=True))] * situation.batch)
+
+
 def grids_of_images(facts: Facts, situation: Situation, made: Made) -> Spec:
     """Where they are counted by row, the last of a row is that of the picture to be made."""
     times = _SEEN_AND_MADE if facts.has("images_per_sample") else 1
@@ -135,6 +143,11 @@ def pooled_patches(facts: Facts, situation: Situation, made: Made) -> Spec:
 def pooled_grids(facts: Facts, situation: Situation, made: Made) -> Spec:
     """Rows and columns of tokens of the whole picture, and of its parts: it has none."""
     return fixed([[_positions(facts) // _POOLED, 1, 0, 0]] * situation.batch)
+
+
+def pooled_films(facts: Facts, situation: Situation, made: Made) -> Spec:
+    """Frames, and rows and columns of tokens of each."""
+    return fixed([[1, _positions(facts) // _POOLED, 1]] * situation.batch)
 
 
 def _positions(facts: Facts) -> int:
@@ -268,15 +281,20 @@ MAKERS: dict[str, Maker] = {
     "image_grid_thw": grids_of_images,
     "image_token_pooling": pooled_patches,
     "image_grids": pooled_grids,
-    "video_grid_thw": grids,
+    "video_grid_thw": grids_of_films,
+    "video_token_pooling": pooled_patches,
+    "video_grids": pooled_films,
     "grid_thw": grids,
     "spatial_shapes": spatial_shapes,
     "pixel_position_ids": positions,
     "image_position_ids": positions,
+    "video_position_ids": positions,
+    "num_frames_per_video": counted_frames,
     "pixel_attention_mask": pixel_mask,
     "pixel_mask": pixel_mask,
     "image_sizes": image_sizes,
     "target_sizes": patch_sizes,
+    "target_sizes_videos": patch_sizes,
     "classes_structure": counted_frames,
     "merge_sizes": merge_sizes,
     "images_per_sample": seen_and_made,

@@ -14,7 +14,7 @@ _SAMPLES = 16_000
 _FRAMES = 128
 _MANY_FRAMES = 6000
 _AXES = 3  # rows, bands and frames
-_BANDS = (
+BANDS = (
     "num_mel_bins", "feature_size", "input_feat_size", "input_dim", "n_mels", "num_mel_filters",
     "input_size", "input_channels", "mel_bins", "in_channels",
 )  # fmt: skip
@@ -31,35 +31,39 @@ def _features(name: str, facts: Facts, situation: Situation) -> Spec:
     """(batch, bands, frames), or with frames first where it is documented so; the other way
     round in odd layouts, and spectrograms as pictures."""
     audio = facts.audio
-    bands = facts.number(*_BANDS, "model_in_dim", "num_input_channels", default=80, place=audio)
+    bands = facts.number(*BANDS, "model_in_dim", "num_input_channels", default=80, place=audio)
     long = 2 * (figure(audio, "max_source_positions", kinds=(int,)) or 0) or _FRAMES
     count = situation.samples or (long if long <= _MANY_FRAMES else _FRAMES)
     square = figure(audio, "spec_size", kinds=(int,))
     if square or situation.layout == 4:
         return normal(situation.batch, 1, 1000 if square else count, bands)
-    words = facts.arguments[name].shape or () if facts.has(name) else ()
-    frames_first = len(words) == 3 and re.search("seq|length|frames|time", words[1]) is not None
-    if frames_first == ((situation.layout % 2 == 1) != situation.turned):
+    if _bands_first(name, facts, situation):
         return normal(situation.batch, bands, count)
     return normal(situation.batch, count, bands)
 
 
+def _bands_first(name: str, facts: Facts, situation: Situation) -> bool:
+    words = facts.arguments[name].shape or () if facts.has(name) else ()
+    frames_first = len(words) == _AXES and bool(re.search("seq|length|frames|time", words[1]))
+    return frames_first == ((situation.layout % 2 == 1) != situation.turned)
+
+
 def features_mask(name: str) -> Maker:
     def maker(facts: Facts, situation: Situation, made: Made) -> Spec:
-        sounds = ("input_features", "audio_input_features")
-        given = next((made[each] for each in sounds if each in made), None)
-        count = _frames(given, facts) if given is not None else situation.length
+        count = _frames(facts, situation, made) or situation.length
         selects = situation.layout >= 4 or f"[{name}]" in _source(type(facts.model).__module__)
         return ones(situation.batch, count, dtype="bool" if selects else "int64")
 
     return maker
 
 
-def _frames(given: Spec, facts: Facts) -> int:
-    """The axis that is not the bands."""
-    bands = facts.number(*_BANDS, default=80, place=facts.audio)
-    others = [size for size in given.shape[1:] if size != bands]
-    return others[-1] if len(given.shape) == _AXES and others else max(given.shape[1:])
+def _frames(facts: Facts, situation: Situation, made: Made) -> int:
+    """The axis of a spectrogram that is not the bands; 0 without one."""
+    name = next((n for n in ("input_features", "audio_input_features") if n in made), None)
+    shape = made[name].shape if name else ()
+    if name is None or len(shape) != _AXES:
+        return max(shape[1:], default=0)
+    return shape[2] if _bands_first(name, facts, situation) else shape[1]
 
 
 @lru_cache(maxsize=8)
@@ -70,10 +74,23 @@ def _source(module: str) -> str:
 
 def embedded(facts: Facts, situation: Situation, made: Made) -> Spec:
     """How many places each sound takes once it is embedded."""
-    given = made.get("audio_input_features")
-    count = _frames(given, facts) if given is not None else _FRAMES
+    count = _frames(facts, situation, made) or _FRAMES
     shorter = facts.number("time_reduction", default=8, place=facts.audio)
     return fixed([max(1, count // shorter)] * situation.batch)
+
+
+def samples_in_each(facts: Facts, situation: Situation, made: Made) -> Spec:
+    """How many samples each spectrogram was made from."""
+    count = _frames(facts, situation, made) or _FRAMES
+    hop = facts.number("hop_length", default=160, place=facts.audio)
+    return fixed([count * hop] * situation.batch)
+
+
+def ends_of_sounds(facts: Facts, situation: Situation, made: Made) -> Spec:
+    """Where each of the sounds of a row ends: there is one, as long as the row."""
+    given = made.get("input_values")
+    count = given.shape[-1] if given is not None else situation.samples or _SAMPLES
+    return fixed([[count]] * situation.batch)
 
 
 def samples(name: str) -> Maker:
@@ -154,6 +171,8 @@ MAKERS: dict[str, Maker] = {
     **{name: samples(name) for name in (
         "input_values", "audio_values", "waveform", "audio_input_values", "raw_audio")},
     "audio_embed_sizes": embedded,
+    "chunk_sample_lengths": samples_in_each,
+    "input_values_cutoffs": ends_of_sounds,
     "padding_mask": samples_mask,
     "decoder_input_values": spoken,
     "spectrogram_labels": spoken,

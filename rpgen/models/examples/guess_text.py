@@ -32,6 +32,14 @@ def place_token(facts: Facts, kind: str) -> int | None:
     return None if found is None else int(found)
 
 
+def marks_of_films(facts: Facts) -> tuple[int, int] | None:
+    """Between which tokens a film stands, where the configuration names them."""
+    found = [
+        figure(facts.config, f"video_{end}_token_id", kinds=(int,)) for end in ("start", "end")
+    ]
+    return None if None in found else (int(found[0]), int(found[1]))
+
+
 def _below(facts: Facts, situation: Situation, own: int | None = None) -> int:
     highest = min(own or facts.vocabulary, _HIGHEST)
     return max(2, min(highest, situation.ids_below or highest))
@@ -44,7 +52,7 @@ def input_ids(facts: Facts, situation: Situation, made: Made) -> Spec:
     rows = situation.batch
     if situation.streams:
         return tokens((rows, situation.length, situation.streams), below)
-    if len(words) == 3:
+    if len(words) == 3 and not situation.flat:
         middle = size_of(words[1], facts, situation)
         last = size_of(words[2], facts, situation)
         return tokens((rows, middle, last), below)
@@ -53,7 +61,15 @@ def input_ids(facts: Facts, situation: Situation, made: Made) -> Spec:
     runs, start = [], 1
     for kind, count in situation.places.items():
         token = place_token(facts, kind)
-        if token is not None and count:
+        marks = marks_of_films(facts) if kind == "video" and situation.spans else None
+        if marks is not None and (token := place_token(facts, "image")) is not None:
+            runs += [
+                (start, 1, marks[0]),
+                (start + 1, count, token),
+                (start + 1 + count, 1, marks[1]),
+            ]
+            start += count + 3
+        elif token is not None and count:
             runs.append((start, count, token))
             start += count + 1
     length = situation.length + sum(run[1] for run in runs)
@@ -110,7 +126,11 @@ def kinds_of_tokens(facts: Facts, situation: Situation, made: Made) -> Spec:
         token = place_token(facts, kind)
         if token is not None:
             kinds.setdefault(token, number)
-    return with_runs(zeros(*ids.shape), [(s, n, kinds.get(v, 0)) for s, n, v in ids.runs])
+    runs, marks = [], marks_of_films(facts) or ()
+    for start, count, token in ids.runs:
+        film = (start - 1, 1, marks[0]) in ids.runs if marks else False
+        runs.append((start, count, _TYPE_OF["video"] if film else kinds.get(token, 0)))
+    return with_runs(zeros(*ids.shape), runs)
 
 
 def segments(facts: Facts, situation: Situation, made: Made) -> Spec:

@@ -6,7 +6,13 @@ offer. The first offer is taken; a situation that was tried before is none.
 
 import re
 
-from rpgen.models.examples import repair_arguments, repair_joint, repair_pictures, repair_sizes
+from rpgen.models.examples import (
+    repair_arguments,
+    repair_films,
+    repair_joint,
+    repair_pictures,
+    repair_sizes,
+)  # fmt: skip
 from rpgen.models.examples.facts import figure, walk
 from rpgen.models.examples.failure import Failure, Rule
 from rpgen.models.examples.situation import Situation
@@ -86,17 +92,22 @@ def _one_row(failure: Failure) -> Situation | None:
 
 
 RULES: tuple[Rule, ...] = (
+    repair_films.one_id_a_place,
     repair_joint.place_for_idle,
     repair_joint.instead_of_decoder_ids,
     repair_joint.place_for_values,
     repair_joint.place_for_sounds,
     repair_joint.place_for_token,
+    repair_films.film_between_marks,
+    repair_films.mask_that_selects,
     _places,
     _smaller_ids,
     repair_pictures.larger_image,
     _longer_sound,
     repair_pictures.image_as_told,
     repair_pictures.patches_as_told,
+    repair_films.film_rank_as_told,
+    repair_films.bands_in_proportion,
     repair_joint.sound_as_told,
     repair_joint.sound_turned,
     repair_joint.fewer_axes,

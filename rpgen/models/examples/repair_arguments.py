@@ -13,6 +13,7 @@ NEVER_GIVEN = re.compile(
     r"|interpolate_pos_encoding|decoder_inputs_embeds|output_\w+)$|past_|cache|session"
 )
 _LINES_AROUND = 4
+_WORD = re.compile(r"^\W*str\b")
 
 
 def no_mask(failure: Failure) -> Situation | None:
@@ -81,8 +82,9 @@ def handed_through(failure: Failure) -> Situation | None:
 
 def _open_arguments(failure: Failure) -> list[str]:
     """What could be given and is not."""
-    given = failure.situation.names
-    return [n for n in failure.facts.arguments if n not in given and not NEVER_GIVEN.search(n)]
+    given, known = failure.situation.names, failure.facts.arguments
+    words = [name for name in known if _WORD.search(known[name].text)]
+    return [n for n in known if n not in (*given, *words) and not NEVER_GIVEN.search(n)]
 
 
 def _frames(error: BaseException) -> list[tuple[FrameType, int]]:

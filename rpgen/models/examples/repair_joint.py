@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from rpgen.models.examples.guess_text import PLACES, place_token
+from rpgen.models.examples.kinds import spoken_of
 from rpgen.models.examples.situation import Situation
 from rpgen.models.examples.spec import Kind
 
@@ -15,7 +16,6 @@ _FEW = 2
 _FRAMES = 128
 _PIECES = 16
 _FEATURES = frozenset({"input_features", "audio_input_features"})
-_WORDS = {"image": "image|img|vision|pixel", "video": "video", "audio": "audio|sound|speech|mel"}
 
 
 class IdleError(Exception):
@@ -26,18 +26,12 @@ class IdleError(Exception):
         self.name = name
 
 
-def kind_of(words: str) -> str | None:
-    """Which kind of input the words speak of most."""
-    found = {kind: len(re.findall(pattern, words, re.I)) for kind, pattern in _WORDS.items()}
-    best = max(found, key=lambda kind: found[kind])
-    return best if found[best] else None
-
-
 def place_for_idle(failure: "Failure") -> Situation | None:
     """What changes nothing has no place in the text."""
     if not isinstance(failure.error, IdleError):
         return None
-    return _with_place(failure, kind_of(failure.error.name), _FEW)
+    kind = spoken_of(failure.error.name)
+    return None if kind in failure.situation.places else _with_place(failure, kind, _FEW)
 
 
 def instead_of_decoder_ids(failure: "Failure") -> Situation | None:
@@ -57,7 +51,8 @@ def place_for_values(failure: "Failure") -> Situation | None:
     if counts is None:
         return None
     count = max(_FEW, -(-counts[0] // failure.situation.batch))
-    return _with_place(failure, kind_of(_source(failure)), count)
+    kind = spoken_of(failure.line) or spoken_of(failure.source)
+    return _with_place(failure, kind, count)
 
 
 def place_for_sounds(failure: "Failure") -> Situation | None:
@@ -81,18 +76,6 @@ def _with_place(failure: "Failure", kind: str | None, count: int) -> Situation |
     if kind is None or place_token(failure.facts, kind) is None or now.places.get(kind) == count:
         return None
     return now.but(places={**now.places, kind: count})
-
-
-def _source(failure: "Failure") -> str:
-    """The function of the model that failed, by its names: class, arguments, what is in it."""
-    trace, words = failure.error.__traceback__, ""
-    while trace is not None:
-        code = trace.tb_frame.f_code
-        if "transformers" in code.co_filename:
-            own = type(trace.tb_frame.f_locals.get("self")).__name__
-            words = " ".join([own, code.co_name, *code.co_varnames])
-        trace = trace.tb_next
-    return words
 
 
 def sound_as_told(failure: "Failure") -> Situation | None:

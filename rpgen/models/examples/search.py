@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any
 
@@ -11,48 +11,29 @@ from rpgen.models.examples.failure import Failure
 from rpgen.models.examples.features import places
 from rpgen.models.examples.guess import guess
 from rpgen.models.examples.idle import idle
+from rpgen.models.examples.kinds import (
+    STATES,
+    TEXT,
+    carriers,
+    companions,
+    is_text,
+    kind_of,
+    kinds_of,
+    together,
+)  # fmt: skip
 from rpgen.models.examples.repair import repaired
 from rpgen.models.examples.situation import Situation
 from rpgen.models.examples.spec import Spec, draw, placed
 
 _REPAIRS = 8
+_SEVERAL = 2
+_SHARE = 0.6
+"""Of the time left, for one choice of kinds that smaller ones follow."""
+
 _ERRORS_KEPT = 4
 SECONDS = 20.0
 """Of processor time: what is found does not depend on how busy the machine is."""
 
-_STATES = ("query_embeds", "encoder_hidden_states")
-"""What a text and a picture have become, in a part between the two that takes only that."""
-
-_PICTURES = (
-    "pixel_values", "image_pixel_values", "flattened_patches", "visual_feats", "visual_embeds",
-    "pixel_values_videos",
-)  # fmt: skip
-_SOUNDS = (
-    "input_features", "input_values", "audio_input_features", "audio_values", "audio_input_ids",
-    "user_audio_codes", "audio_codes", "audio_prompt_latents", "input_audio_embeds",
-)  # fmt: skip
-_OTHERS = (*_PICTURES, *_SOUNDS, "waveform")
-_COMPANIONS = {
-    "pixel_values": (
-        "image_grid_thw",
-        "images_per_sample",
-        "image_token_pooling",
-        "image_grids",
-        "spatial_shapes",
-        "image_position_ids",
-        "pixel_position_ids",
-        "target_sizes",
-        "aspect_ratio_ids",
-        "aspect_ratio_mask",
-        "cross_attention_mask",
-        "image_merge_sizes",
-    ),
-    "flattened_patches": ("image_embeds_position_mask",),
-    "pixel_values_videos": ("video_grid_thw",),
-    "image_pixel_values": ("image_sizes", "image_attention_mask"),
-    "audio_input_features": ("audio_embed_sizes",),
-    "input_features": ("input_features_mask", "feature_attention_mask"),
-}  # fmt: skip
 _IMAGES = (224, 512, 640)
 
 
@@ -65,11 +46,19 @@ class Level(StrEnum):
 
 @dataclass(frozen=True)
 class Found:
-    """Inputs that a run succeeded with, and how many runs it took to find them."""
+    """Inputs that a run succeeded with, and how many runs it took to find them. `kinds` are
+    those that the one call holds, `missing` those that `forward` takes and that could not be
+    given beside them, each with why."""
 
     specs: Mapping[str, Spec]
-    level: Level
     attempts: int
+    kinds: tuple[str, ...] = ()
+    missing: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def level(self) -> Level:
+        """Joint is a call with all kinds that `forward` takes, where it takes several."""
+        return Level.FORWARD if self.missing or len(self.kinds) < _SEVERAL else Level.JOINT
 
 
 @dataclass
@@ -83,24 +72,59 @@ class Search:
     errors: list[str] = field(default_factory=list)
     raised: list[BaseException] = field(default_factory=list)
     seen: set[str] = field(default_factory=set)
+    refused: dict[tuple[str, ...], str] = field(default_factory=dict)
+    """Kinds that were tried together in vain, each with the last error of their first form."""
+    latest: dict[tuple[str, ...], str] = field(default_factory=dict)
 
     def run(self) -> Found | None:
-        alone = initial_names(self.facts)
+        """The fullest call that succeeds; what is left of half of the time is for fewer kinds."""
+        best: Found | None = None
         half = (time.process_time() + self.deadline) / 2
-        for situation in self._starts():
-            if situation.names != alone and time.process_time() > half:
-                continue  # what is left is for fewer kinds of input
+        for names in joint_names(self.facts):
+            if best is not None and len(best.kinds) >= len(kinds_of(names)):
+                break
+            now = time.process_time()
+            until = now + (half - now) * _SHARE if len(kinds_of(names)) > _SEVERAL else half
+            found = self._together(names, until)
+            if found is not None and (best is None or len(found.kinds) > len(best.kinds)):
+                best = found
+        return self._told_what_is_missing(best or self._alone())
+
+    def _together(self, names: tuple[str, ...], until: float) -> Found | None:
+        best: Found | None = None
+        kinds = kinds_of(names)
+        for situation in _variants(names):
+            if time.process_time() > until:
+                break  # what is left is for fewer kinds of input
+            self.latest = {}
+            found = self._from(situation)
+            if found is not None and set(found.kinds) >= set(kinds):
+                return found
+            best = best or found
+            self.refused = {**self.latest, **self.refused}
+        return best
+
+    def _alone(self) -> Found | None:
+        for situation in _variants(initial_names(self.facts)):
             found = self._from(situation)
             if found is not None:
                 return found
             if time.process_time() > self.deadline:
                 self.errors.append("no time left")
-                return None
+                break
         return None
 
-    def _starts(self) -> Iterator[Situation]:
-        for names in [*joint_names(self.facts), initial_names(self.facts)]:
-            yield from _variants(names)
+    def _told_what_is_missing(self, found: Found | None) -> Found | None:
+        if found is None:
+            return None
+        missing = [kind for kind in kinds_of(self.facts.arguments) if kind not in found.kinds]
+        return replace(found, missing={kind: self._why(kind, found.kinds) for kind in missing})
+
+    def _why(self, kind: str, beside: tuple[str, ...]) -> str:
+        """What was said when the kind was tried with as few others as were found together."""
+        tried = [kinds for kinds in self.refused if kind in kinds]
+        tried.sort(key=lambda kinds: (not set(beside) <= set(kinds), len(kinds)))
+        return self.refused[tried[0]] if tried else "no time left"
 
     def _from(self, situation: Situation) -> Found | None:
         if "image" in self.facts.config.model_type or len(situation.names) > 1:
@@ -122,9 +146,9 @@ class Search:
                 if latest is None:
                     latest = self._idle(specs)
                 if latest is None:
-                    return Found(specs, level_of(specs), len(self.errors) + 1)
+                    return Found(specs, len(self.errors) + 1, kinds_of(specs))
                 self.seen.add(key)
-                self._note(latest)
+                self._note(latest, kinds_of(specs))
             assert latest is not None
             offer = repaired(Failure(latest, self.facts, situation, specs))
             if offer is None:
@@ -133,16 +157,16 @@ class Search:
         return None
 
     def _idle(self, specs: Mapping[str, Spec]) -> Exception | None:
-        if level_of(specs) is not Level.JOINT:
+        if len(kinds_of(specs)) < _SEVERAL:
             return None
-        others = {name for name in specs if name.startswith(_OTHERS)}
+        others = {name for name in specs if kind_of(name) not in (None, TEXT)}
         try:
             return idle(self.model, self.facts, specs, others)
         except Exception as error:  # noqa: BLE001 (other values of the same shape don't run)
             return error
 
-    def _note(self, error: BaseException) -> None:
-        told = _told(error)
+    def _note(self, error: BaseException, kinds: tuple[str, ...]) -> None:
+        self.latest[kinds] = told = _told(error)
         if told not in self.errors and len(self.raised) < _ERRORS_KEPT:
             self.raised.append(error)
         self.errors.append(told)
@@ -185,7 +209,10 @@ def _other_features(before: Situation, offer: Situation) -> bool:
     """Whether a repair may have changed how many places a picture or a sound takes."""
     if offer.places != before.places:
         return False
-    fields = ("names", "turned", "samples", "image", "fixes", "pixel_rank", "pixel_images")
+    fields = (
+        "names", "turned", "samples", "image", "fixes", "pixel_rank", "pixel_images", "film_rank",
+        "flat",
+    )  # fmt: skip
     return any(getattr(before, name) != getattr(offer, name) for name in fields)
 
 
@@ -201,35 +228,21 @@ def initial_names(facts: Facts) -> tuple[str, ...]:
 
 
 def joint_names(facts: Facts) -> list[tuple[str, ...]]:
-    """Everything that carries text, pictures or sound, with what describes it; the fullest
-    first, none where the model takes one kind."""
-    pictures = [n for n in _PICTURES if facts.has(n)][:1]
-    sounds = [n for n in _SOUNDS if facts.has(n)][:1]
-    if set(_STATES) <= set(facts.arguments):
-        return [tuple(dict.fromkeys([*initial_names(facts), *_STATES]))]
-    if not any(_is_text(name) for name in facts.arguments) or not (pictures or sounds):
+    """Everything that carries text, pictures, films or sound, with what describes it; the
+    fullest first, none where the model takes one kind."""
+    if set(STATES) <= set(facts.arguments):
+        return [tuple(dict.fromkeys([*initial_names(facts), *STATES]))]
+    if not any(is_text(name) for name in facts.arguments):
         return []
-    both = [[*pictures, *sounds], pictures, sounds] if pictures and sounds else [pictures + sounds]
-    return [_with_companions(facts, others) for others in both]
+    others = carriers(facts.arguments)
+    return [_with_companions(facts, [others[kind] for kind in kinds]) for kinds in together(others)]
 
 
 def _with_companions(facts: Facts, others: list[str]) -> tuple[str, ...]:
-    companions = [n for other in others for n in _COMPANIONS.get(other, ()) if facts.has(n)]
+    described = [n for other in others for n in companions(other) if facts.has(n)]
     text = [n for n in ("input_ids", "attention_mask") if facts.has("input_ids") and facts.has(n)]
     kinds = [n for n in ("mm_token_type_ids",) if facts.has(n)]
-    return tuple(dict.fromkeys([*initial_names(facts), *text, *others, *companions, *kinds]))
-
-
-def _is_text(name: str) -> bool:
-    return name.endswith("input_ids") and "audio" not in name
-
-
-def level_of(specs: Mapping[str, Spec]) -> Level:
-    if set(specs) >= set(_STATES):
-        return Level.JOINT
-    text = any(_is_text(name) for name in specs)
-    other = any(name.startswith(_OTHERS) for name in specs)
-    return Level.JOINT if text and other else Level.FORWARD
+    return tuple(dict.fromkeys([*initial_names(facts), *text, *others, *described, *kinds]))
 
 
 def _variants(names: tuple[str, ...]) -> Iterator[Situation]:

@@ -13,8 +13,9 @@ class Situation:
     """`names` are the arguments that are given. `layout` chooses between forms that the
     signature does not tell apart (features before or after time, pixels with or without
     frames); `turned` is a sound in the other of its two. `places` is how many tokens each kind
-    of input takes in a text, `streams` how many ids each place of a text has, `axes` how many
-    axes a mask has at most."""
+    of input takes in a text, `streams` how many ids each place of a text has, `flat` is a text of
+    one id a place where more are documented, too, `spans` are films in the places of pictures
+    between two marks, `axes` how many axes a mask has at most."""
 
     names: tuple[str, ...]
     batch: int = 2
@@ -25,8 +26,11 @@ class Situation:
     turned: bool = False
     ids_below: int | None = None
     streams: int | None = None
+    flat: bool = False
+    spans: bool = False
     pixel_rank: int | None = None
     pixel_images: int = 1
+    film_rank: int | None = None
     pixel_axes: tuple[str, ...] = ()
     boolean_masks: bool = False
     places: Mapping[str, int] = field(default_factory=dict)

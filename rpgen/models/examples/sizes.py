@@ -58,10 +58,11 @@ def frames(facts: Facts) -> int:
     return count if count <= _MANY_FRAMES else 8
 
 
-def grid(facts: Facts, situation: Situation) -> tuple[int, int, int]:
+def grid(facts: Facts, situation: Situation, *, film: bool = False) -> tuple[int, int, int]:
     """Frames, rows and columns of patches: few, and a whole number of tokens."""
     side = 2 * picture(facts, situation).merge
-    return 1, side, side
+    times = facts.number("temporal_merge_size", default=1, place=facts.vision) if film else 1
+    return times, side, side
 
 
 def size_of(word: str, facts: Facts, situation: Situation) -> int:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import torch
 
-from rpgen.architectures.explore import joint_heads_first
+from rpgen.architectures.heads import fullest_heads_first, part_told
 from rpgen.checks.model import assert_whole
 from rpgen.models import tiny
 from rpgen.models.completion_fits import fewer_codebooks, fewer_heads, longer_table
@@ -145,8 +145,22 @@ def test_what_a_decoder_begins_with_is_not_given_where_it_hides_a_sound() -> Non
 
 def test_the_head_that_takes_text_and_sound_comes_first() -> None:
     both = ["AutoModelForCausalLM", "MoshiForConditionalGeneration"]
-    assert joint_heads_first("moshi", both) == both[::-1]
-    assert joint_heads_first("no_such_type", both) == both
+    kinds = ("text", "audio")
+    assert fullest_heads_first("moshi", both, kinds) == both[::-1]
+    assert fullest_heads_first("no_such_type", both, ()) == both
+
+
+def test_a_head_that_hands_pictures_on_comes_before_a_part_of_it() -> None:
+    heads = ["AutoModelForImageTextToText", "DiffusionGemmaEncoderModel"]
+    assert fullest_heads_first("diffusion_gemma", heads, ("text", "image")) == heads
+
+
+def test_a_class_for_a_part_is_told_and_comes_last() -> None:
+    heads = ["Gemma3nForCausalLM", "AutoModelForImageTextToText"]
+    assert fullest_heads_first("gemma3n", heads, ("text", "image", "audio")) == heads[::-1]
+    told = "Gemma3nForCausalLM is made for Gemma3nTextConfig, a part of Gemma3nConfig"
+    assert part_told("gemma3n", heads[0]) == f"only a part: {told}"
+    assert part_told("gemma3n_text", heads[0]) == ""
 
 
 def test_a_part_is_known_to_hear_by_its_role() -> None:
