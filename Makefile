@@ -60,7 +60,7 @@ $(LOWEST)/.installed: pyproject.toml constraints.txt constraints-lowest.txt
 	$(PYTHON) -m venv $(LOWEST)
 	awk -F== 'NR == FNR { own[$$1]; print; next } !($$1 in own)' \
 		constraints-lowest.txt constraints.txt > $(LOWEST)/constraints.txt
-	$(LOWEST)/bin/python -m pip install --quiet -c $(LOWEST)/constraints.txt -e .
+	$(LOWEST)/bin/python -m pip install --quiet -c $(LOWEST)/constraints.txt -e . scipy
 	touch $@
 
 lowest: $(LOWEST)/.installed ## A sample of architectures with the lowest transformers.

@@ -124,6 +124,7 @@ def _run(command: Sequence[str], batch: list[str], stream: IO[str], lock: thread
         else:
             _write(row, stream, lock)
             done += 1
+    process.stdout.close()
     status = process.wait()
     if done == len(batch):
         return done

@@ -37,8 +37,7 @@ def begin_journal(path: Path, *, resume: bool) -> None:
     """
     here = {"made_with": installed()}
     if resume and path.exists():
-        lines = path.read_text("utf-8").splitlines()
-        if not lines or json.loads(lines[0]) != here:
+        if path.read_text("utf-8").partition("\n")[0] != json.dumps(here):
             raise UsageError(f"{path} is of another transformers: leave --resume out to begin anew")
         return
     path.parent.mkdir(parents=True, exist_ok=True)

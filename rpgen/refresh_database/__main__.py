@@ -22,9 +22,10 @@ from rpgen.refresh_database import build, count
 SHOWN = 20
 KEPT = ("tiny", "never")
 CANT_BUILD = (
-    AttributeError, KeyError, RuntimeError, StrictDataclassError, TypeError, ValueError,
+    AttributeError, ImportError, KeyError, RuntimeError, StrictDataclassError, TypeError,
+    ValueError,
 )  # fmt: skip
-"""What transformers raises for figures, or a type, that it can't make a model of."""
+"""What transformers raises for figures, or a type, that it can't make a model of here."""
 
 
 def main(arguments: list[str] | None = None) -> int:
