@@ -13,7 +13,7 @@ import subprocess
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +34,8 @@ _ORIGIN = "sweep.json"
 
 @dataclass(frozen=True)
 class Origin:
-    """What a sweep is made with; `code` and `database` are hashes of what is read."""
+    """What a sweep is made with; `code` and `database` are hashes of what is read. The commit
+    names it: another one with the same code, as of a document, is the same version."""
 
     commit: str
     code: str
@@ -42,7 +43,7 @@ class Origin:
     database: str
 
     def differences(self, other: "Origin") -> list[str]:
-        mine, its = asdict(self), asdict(other)
+        mine, its = asdict(replace(self, commit=other.commit)), asdict(other)
         return [
             f"{name} {mine[name]} is now {its[name]}" for name in mine if mine[name] != its[name]
         ]
@@ -105,8 +106,9 @@ def run_sweep(
     if fresh:
         _write(folder, began, types, (time.monotonic() - started) / 60)
     elif len(_reports(folder)) > before:
-        _write(folder, began, types, None)
-    return Ran(began, _read(folder).get("minutes"))
+        _write(folder, Origin(**_read(folder)["origin"]), types, None)
+    known = _read(folder)
+    return Ran(Origin(**known["origin"]), known["minutes"])
 
 
 def claim(folder: Path, origin: Origin, types: Sequence[str], *, anew: bool) -> bool:

@@ -89,7 +89,6 @@ def test_a_sweep_that_is_whole_keeps_its_time(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("changed", "said"),
     [
-        (replace(ORIGIN, commit="def5678"), "commit abc1234 is now def5678"),
         (replace(ORIGIN, code="beef"), "code c0de is now beef"),
         (replace(ORIGIN, transformers="5.6.0"), r"transformers 5\.23\.0 is now 5\.6\.0"),
         (replace(ORIGIN, database="0"), "database da7a is now 0"),
@@ -103,6 +102,11 @@ def test_another_version_does_not_go_on_with_it(tmp_path: Path, changed: Origin,
     assert other.ran == []
     assert other.sweep(tmp_path, anew=True).origin == changed
     assert other.ran == list(TYPES)
+
+
+def test_another_commit_of_the_same_code_is_the_same_version(tmp_path: Path) -> None:
+    Fake().sweep(tmp_path)
+    assert Fake(replace(ORIGIN, commit="def5678")).sweep(tmp_path).origin == ORIGIN
 
 
 def test_other_types_and_reports_of_unknown_origin_are_refused(tmp_path: Path) -> None:
