@@ -1,8 +1,8 @@
 """A sample of architectures with the lowest transformers that rpgen admits: `make lowest`.
 
 Types change between versions, so that version gets a database of its own, as README.md tells
-its users; what the shipped one gives without that stands beside it. Ends with 1 where fewer
-pass than is asked for of all types with the pinned version.
+its users; what the shipped one gives without that stands beside it. Ends with 1 where a type of
+the sample does not pass, or fewer take all kinds together than is asked for of all types.
 """
 
 import os
@@ -31,10 +31,15 @@ def main() -> int:
     section = told(done, shipped)
     print(section)
     put_down("lowest", section)
-    missed = shortfalls(done)
+    missed = fallen_short(done)
     for each in missed:
         print(each)
     return 1 if missed else 0
+
+
+def fallen_short(done: Sweep) -> list[str]:
+    return [*(f"{row.model_type} does not pass" for row in done.rows if not row.ok),
+            *shortfalls(done)]  # fmt: skip
 
 
 def refreshed(database: Path) -> list[str]:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from benchmarks.architectures import Row, Sweep
 from benchmarks.document import replaced
-from benchmarks.lowest import told
+from benchmarks.lowest import fallen_short, told
 from benchmarks.sweep import Origin
 from rpgen.paths import shipped_model_database
 
@@ -24,6 +24,14 @@ def test_both_databases_are_told_of_and_what_fell_short() -> None:
     assert "made with another version, 1 of them pass" in text
     assert "| vit | AssertionError: the moon must be full |" in text
     assert "its own database" not in text
+
+
+def test_every_type_of_the_sample_is_to_pass() -> None:
+    many = [replace(ROW, model_type=f"t{n}") for n in range(59)]
+    assert fallen_short(of(*many, ROW)) == []
+    assert fallen_short(of(*many, SHORT)) == ["vit does not pass"]
+    alone = replace(ROW, takes_several=True)
+    assert "0 of 1 take all kinds together" in fallen_short(of(*many, alone))[0]
 
 
 def test_a_section_takes_its_own_place() -> None:
