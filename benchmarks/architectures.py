@@ -215,10 +215,11 @@ def summary(done: Sweep) -> str:
     passed = [row for row in counted if row.ok]
     absent = {row.absent for row in rows if row.absent}
     times = sorted(row.seconds for row in rows if row.tests)
+    need = f"{len(rows) - len(counted)} of them need" if absent else "none of which needs"
     lines = [
-        f"- {len(rows)} types, {len(rows) - len(counted)} of them need a package that can't be"
-        f" installed here ({told(absent)}).",
-        f"- {len(passed)} of the other {len(counted)} pass their whole file"
+        f"- {len(rows)} types, {need} a package that can't be installed here"
+        + (f" ({told(absent)})." if absent else "."),
+        f"- {len(passed)} of the {'other ' if absent else ''}{len(counted)} pass their whole file"
         f" ({_percent(passed, counted)}).",
         f"- {len(together)} of {len(joint)} that take text with images, video or audio do so"
         f" with all of it in one call ({_percent(together, joint)}).",
@@ -248,11 +249,15 @@ def _percent(part: Sequence[Any], whole: Sequence[Any]) -> str:
     return f"{100 * len(part) / len(whole):.1f} %" if whole else "none"
 
 
-def paper(done: Sweep) -> str:
-    """The whole table. A row that falls short says why, or there is no paper."""
+def raise_if_silent(done: Sweep) -> None:
     silent = [row.model_type for row in done.rows if row.falls_short and not row.why]
     if silent:
         raise SystemExit(f"no reason is known where these fall short: {', '.join(silent)}")
+
+
+def paper(done: Sweep) -> str:
+    """The whole table. A row that falls short says why, or there is no paper."""
+    raise_if_silent(done)
     head = [
         "# Architectures",
         "",

@@ -10,7 +10,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from benchmarks.architectures import Sweep, sample, shortfalls, summary, sweep
+from benchmarks.architectures import Sweep, raise_if_silent, sample, shortfalls, summary, sweep
 from benchmarks.document import put_down
 from benchmarks.timing import machine
 from rpgen import paths
@@ -30,6 +30,7 @@ def main() -> int:
     shipped = sweep(FOLDER / "shipped", types, PROCESSES, anew=True)
     section = told(done, shipped)
     print(section)
+    raise_if_silent(done)
     put_down("lowest", section)
     missed = fallen_short(done)
     for each in missed:
