@@ -37,6 +37,12 @@ EMPTY = torch.empty(0)
 NOBODYS = {"AutoModelForRetrieval": "transformers has its mapping, and no such class"}
 """Heads that no type of the installed transformers has."""
 
+NOT_RUN = {
+    "AutoModelForDecision": "it takes marks, question types and numbers of options of one prompt,"
+    " whose meaning only its code tells",
+}
+"""Heads without an example that could be made from the model."""
+
 NEVER_RUN = {
     "inputs video, audio": "pe_audio_video_encoder needs timm",
     "inputs text, video, audio": "pe_audio_video needs timm",
@@ -78,7 +84,7 @@ def one_for_each_head() -> dict[str, str]:
         best = [n for n in types if types[n]["tiny"]["auto_class"] == auto_class]
         own = [n for n in types if n in able and own_class(able[n], auto_class)]
         unknown = [n for n in able if "tiny" not in able[n] and own_class(able[n], auto_class)]
-        if able:
+        if able and auto_class not in NOT_RUN:
             chosen[auto_class] = [*best, *own, *unknown][0]
     return chosen
 
@@ -110,7 +116,7 @@ ONE_FOR_EACH_HEAD = one_for_each_head()
 
 def test_every_head_that_a_type_has_is_run() -> None:
     had = {auto_class for raw in KNOWN.values() for auto_class in raw.get("classes", ())}
-    assert set(ONE_FOR_EACH_HEAD) == had
+    assert set(ONE_FOR_EACH_HEAD) == had - set(NOT_RUN)
     assert set(HEAD_OF) - had == set(NOBODYS)
 
 
