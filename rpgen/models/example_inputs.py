@@ -80,7 +80,6 @@ def _is_remembered(model: Any, recipe: "Recipe") -> bool:
     import transformers
 
     from rpgen.model_database import load
-    from rpgen.models.load import count_parameters
     from rpgen.models.tiny import tiny_config
 
     if load().made_with.get("transformers") != transformers.__version__:
@@ -91,4 +90,12 @@ def _is_remembered(model: Any, recipe: "Recipe") -> bool:
     if type(model).__name__ not in names:
         return False
     config = tiny_config(model_type, None, recipe.auto_class)
-    return count_parameters(config, recipe.auto_class) == model.num_parameters()
+    return bool(_figures(config.to_dict()) == _figures(model.config.to_dict()))
+
+
+def _figures(value: Any) -> Any:
+    """A configuration without what a load notes down in it."""
+    if not isinstance(value, dict):
+        return value
+    noted = ("dtype", "architectures", "transformers_version", "_name_or_path")
+    return {key: _figures(each) for key, each in value.items() if key not in noted}

@@ -82,7 +82,8 @@ def one_for_each_head() -> dict[str, str]:
     for auto_class in HEAD_OF:
         able = {name: raw for name, raw in KNOWN.items() if auto_class in raw.get("classes", ())}
         best = [n for n in types if types[n]["tiny"]["auto_class"] == auto_class]
-        own = [n for n in types if n in able and own_class(able[n], auto_class)]
+        own = [n for n in sorted(types) if n in able and own_class(able[n], auto_class)]
+        own.sort(key=lambda name: len(KNOWN[name].get("parts", ())))
         unknown = [n for n in able if "tiny" not in able[n] and own_class(able[n], auto_class)]
         if able and auto_class not in NOT_RUN:
             chosen[auto_class] = [*best, *own, *unknown][0]
