@@ -7,12 +7,13 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
+LOWEST := .venv-lowest
 FOLDER_OF = $(BIN)/python -c "import importlib.util as u; print(u.find_spec('$(1)').submodule_search_locations[0])"
 
 export HF_HUB_DISABLE_TELEMETRY := 1
 export TOKENIZERS_PARALLELISM := false
 
-.PHONY: help demo test browser lint check-database check-skills skills database architectures wheel benchmarks clean
+.PHONY: help demo test browser lint check-database check-skills skills database architectures lowest wheel benchmarks clean
 
 help: ## Show this list.
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -49,11 +50,21 @@ lint: $(INSTALLED) ## Style and types.
 check-database: $(INSTALLED) ## Is the model database that of the installed transformers?
 	$(BIN)/python -m rpgen.refresh_database --check
 
-database: $(INSTALLED) ## Refresh model_database.json from the installed transformers.
-	$(BIN)/python -m rpgen.refresh_database
+database: $(INSTALLED) ## Refresh model_database.json, tiny models included (ANEW=--anew searches).
+	$(BIN)/python -m rpgen.architectures --refresh $(ANEW) --processes 2
 
-architectures: $(INSTALLED) ## Find out anew how each architecture is made tiny (takes long).
-	$(BIN)/python -m rpgen.architectures --journal .benchmarks/architectures.jsonl --processes 2
+architectures: $(INSTALLED) ## Run each architecture's file and rewrite docs/architectures.md.
+	HF_HUB_OFFLINE=1 $(BIN)/python -m benchmarks.architectures
+
+$(LOWEST)/.installed: pyproject.toml constraints.txt constraints-lowest.txt
+	$(PYTHON) -m venv $(LOWEST)
+	awk -F== 'NR == FNR { own[$$1]; print; next } !($$1 in own)' \
+		constraints-lowest.txt constraints.txt > $(LOWEST)/constraints.txt
+	$(LOWEST)/bin/python -m pip install --quiet -c $(LOWEST)/constraints.txt -e . scipy
+	touch $@
+
+lowest: $(LOWEST)/.installed ## A sample of architectures with the lowest transformers.
+	HF_HUB_OFFLINE=1 $(LOWEST)/bin/python -m benchmarks.lowest
 
 skills: $(INSTALLED) ## Write the committed tests in skills/ again.
 	$(BIN)/rpgen generate --output-dir skills --models-file well-known.txt
@@ -65,4 +76,4 @@ benchmarks: $(INSTALLED) ## Measure again and rewrite docs/benchmarks.md.
 	$(BIN)/python -m benchmarks
 
 clean: ## Remove what make and the runs left behind.
-	rm -rf $(VENV) .demo .rpgen dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) $(LOWEST) .demo .rpgen dist .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -1,12 +1,11 @@
 """Run the benchmarks that are named (all of them without a name) and put their sections down."""
 
 import argparse
-import re
 import sys
 from collections.abc import Callable
-from pathlib import Path
 
 from benchmarks import architectures, cuda, faults, memory, pool, running, sharing, startup
+from benchmarks.document import put_down
 
 SECTIONS: dict[str, Callable[[], str]] = {
     "startup": startup.section,
@@ -18,7 +17,6 @@ SECTIONS: dict[str, Callable[[], str]] = {
     "architectures": architectures.section,
     "cuda": cuda.section,
 }
-PAPER = Path(__file__).parent.parent / "docs" / "benchmarks.md"
 
 
 def main() -> int:
@@ -29,17 +27,8 @@ def main() -> int:
         if not section:  # it can't be taken here, and has said why
             continue
         print(section, flush=True)
-        PAPER.write_text(replaced(PAPER.read_text("utf-8"), name, section), "utf-8")
+        put_down(name, section)
     return 0
-
-
-def replaced(paper: str, name: str, section: str) -> str:
-    """`paper` with the text between the marks of `name` exchanged; at its end if it has none."""
-    marked = f"<!-- {name} -->\n{section.strip()}\n<!-- /{name} -->"
-    pattern = re.compile(rf"<!-- {name} -->.*?<!-- /{name} -->", re.DOTALL)
-    if pattern.search(paper):
-        return pattern.sub(lambda _: marked, paper)
-    return f"{paper.rstrip()}\n\n{marked}\n"
 
 
 if __name__ == "__main__":

@@ -1,37 +1,31 @@
 """Every architecture of transformers: its file generated and run, and the table of what it gave.
 
-`python -m benchmarks.architectures [--folder F] [--processes N] [--sample N] [TYPE...]`
+`python -m benchmarks.architectures [--folder F] [--processes N] [--sample N] [--anew] [TYPE...]`
 
-Batches run in processes of their own (`rpgen run`), which a crash costs one result; a batch
-whose report is there already is not run again, so that a sweep that was stopped goes on.
+Ends with 1 where fewer pass, or take all kinds of input together, than is asked for.
 """
 
 import argparse
-import itertools
+import ast
 import json
-import os
 import re
 import statistics
-import subprocess
 import sys
-import time
-from collections.abc import Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmarks.timing import RPGEN, machine
+from benchmarks.absent import told
+from benchmarks.sweep import FOLDER, ROOT, Origin, folder_for, run_sweep
+from benchmarks.timing import machine
+from rpgen.architectures.__main__ import all_types
 from rpgen.generate.architecture import LEVELS
-from rpgen.model_database import Architecture, load
-from rpgen.run.division import THREADS
+from rpgen.model_database import Architecture, ModelDatabase, load
 
-ROOT = Path(__file__).parent.parent
 PAPER = ROOT / "docs" / "architectures.md"
-FOLDER = Path(".benchmarks") / "architectures"
-BATCH = 25
-TIMEOUT = 120
-"""Seconds for one test of a file."""
+LEAST_WHOLE = 0.98
+LEAST_TOGETHER = 0.95
 
 _PACKAGE = re.compile(r"requires the (\w+) library|needs a package: .*?`?pip install (\w+)")
 _SHOWN = 240
@@ -60,34 +54,66 @@ class Row:
     def ok(self) -> bool:
         return self.tests > 0 and self.passed == self.tests
 
+    @property
+    def falls_short(self) -> bool:
+        return not (self.ok and (self.together or not self.takes_several))
 
-def main() -> int:
+    @property
+    def why(self) -> str:
+        return f"needs {self.absent}" if self.absent else self.reason
+
+
+def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.architectures")
     parser.add_argument("types", nargs="*")
-    parser.add_argument("--folder", type=Path, default=FOLDER)
+    parser.add_argument("--folder", type=Path)
     parser.add_argument("--processes", type=int, default=2)
-    parser.add_argument("--sample", type=int, help="so many types, evenly spread over all")
-    options = parser.parse_args()
+    parser.add_argument("--sample", type=int, help="so many types that can run, evenly spread")
+    parser.add_argument("--anew", action="store_true", help="run again what the folder has")
+    options = parser.parse_args(arguments)
     types = [*options.types, *(sample(options.sample) if options.sample else ())]
-    done = sweep(options.folder, types, options.processes)
+    folder = options.folder or folder_for(options.types, options.sample)
+    done = sweep(folder, types, options.processes, anew=options.anew)
     print(summary(done))
     for row in done.rows:
         if not row.ok:
             print(_cells(row))
-    return 0
+    missed = shortfalls(done)
+    for each in missed:
+        print(each)
+    return 1 if missed else 0
 
 
 def sample(count: int) -> list[str]:
-    """Types that the installed transformers has, which may be another than the pinned one."""
+    """So many types that can run here, evenly spread over those that the database and the
+    installed transformers have, which may be another than the pinned one."""
     from transformers.models.auto.modeling_auto import MODEL_MAPPING_NAMES
 
-    names = sorted(set(MODEL_MAPPING_NAMES) & set(load().raw_architectures))
-    return [names[place * len(names) // count] for place in range(count)]
+    known = load()
+    return spread(known, sorted(set(MODEL_MAPPING_NAMES) & set(known.raw_architectures)), count)
+
+
+def spread(known: ModelDatabase, names: Sequence[str], count: int) -> list[str]:
+    """Evenly chosen names; one that is known to need a package gives way to its neighbour."""
+    able = {name for name in names if not _PACKAGE.search(_problem(known, name))}
+    if len(able) < count:
+        raise SystemExit(f"only {len(able)} types can run, {count} were asked for")
+    chosen: list[str] = []
+    for place in range(count):
+        at = place * len(names) // count
+        order = [*names[at:], *reversed(names[:at])]
+        chosen.append(next(name for name in order if name in able and name not in chosen))
+    return sorted(chosen)
+
+
+def _problem(known: ModelDatabase, name: str) -> str:
+    architecture = known.architecture(name)
+    return str(architecture.tiny.get("problem") or "") if architecture else ""
 
 
 def section() -> str:
     """For docs/benchmarks.md; the table stands in docs/architectures.md."""
-    done = sweep(FOLDER, (), 2)
+    done = sweep(FOLDER, (), 2, anew=True)
     return f"## Every architecture\n\n{summary(done)}\n\nThe table is in `architectures.md`."
 
 
@@ -98,51 +124,34 @@ class Sweep:
     rows: Sequence[Row]
     processes: int
     minutes: float | None
+    origin: Origin
 
 
-def sweep(folder: Path, types: Sequence[str], processes: int) -> Sweep:
+def sweep(folder: Path, types: Sequence[str], processes: int, *, anew: bool = False) -> Sweep:
     """Runs what has not been run yet; of all types it also writes the paper."""
-    files = generate(folder, types)
-    before, started = len(list(folder.glob("batch-*.json"))), time.monotonic()
-    run_all(files, folder, processes)
-    minutes = None if before else (time.monotonic() - started) / 60
-    done = Sweep(read(folder), processes, minutes)
-    if not types:
+    every = not types
+    ran = run_sweep(folder, types or all_types(), processes, anew=anew)
+    done = Sweep(read(folder), processes, ran.minutes, ran.origin)
+    raise_unless_whole(done, types or all_types())
+    if every and ran.origin.transformers == pinned():
         PAPER.write_text(paper(done), "utf-8")
+    elif every:
+        print(f"{PAPER.name} is written with {pinned()}, not with {ran.origin.transformers}")
     return done
 
 
-def generate(folder: Path, types: Sequence[str]) -> list[Path]:
-    """The files of these types (of all, without any), written anew."""
-    skills = folder / "skills"
-    wanted = [word for name in types for word in ("--architecture", name)]
-    command = [*RPGEN, "generate", "--weights", "tiny", "--output-dir", str(skills), "--json"]
-    result = subprocess.run(
-        [*command, *(wanted or ["--all-architectures"])], capture_output=True, text=True
-    )
-    files = [Path(each["path"]) for each in json.loads(result.stdout)["files"]]
-    return sorted(files)
+def raise_unless_whole(done: Sweep, types: Sequence[str]) -> None:
+    """Ends with their names where types have no row, or rows are of other types."""
+    odd = sorted({row.model_type for row in done.rows} ^ set(types))
+    if odd:
+        raise SystemExit(f"{len(odd)} types have no report, or should have none: {', '.join(odd)}")
 
 
-def run_all(files: Sequence[Path], folder: Path, processes: int) -> None:
-    """Each batch's report lands in the folder as batch-N.json."""
-    batches = [files[start : start + BATCH] for start in range(0, len(files), BATCH)]
-    reports = [folder / f"batch-{number:03d}.json" for number in range(len(batches))]
-    threads = str(max(1, (os.cpu_count() or 1) // processes))
-    environment = {**os.environ, **dict.fromkeys(THREADS, threads)}
-    with ThreadPoolExecutor(processes) as waiting:  # for processes
-        list(waiting.map(_run, batches, reports, itertools.repeat(environment)))
-
-
-def _run(batch: Iterable[Path], report: Path, environment: Mapping[str, str]) -> None:
-    if report.exists():
-        return
-    unfinished = report.with_suffix(".unfinished")
-    command = [*RPGEN, "run", *map(str, batch), "--timeout", str(TIMEOUT), "-q"]
-    command += ["--json", str(unfinished)]
-    subprocess.run(command, env=environment, capture_output=True, check=False)
-    if unfinished.exists():
-        unfinished.replace(report)
+def pinned() -> str:
+    """The version of transformers that the paper is written with."""
+    found = re.search(r"^transformers==(\S+)", (ROOT / "constraints.txt").read_text("utf-8"), re.M)
+    assert found is not None
+    return found[1]
 
 
 def read(folder: Path) -> list[Row]:
@@ -169,7 +178,7 @@ def _row(architecture: Architecture, file: Mapping[str, Any]) -> Row:
     said = next((each for each in told if each), "")
     problem = architecture.tiny.get("problem") or ""
     absent = _PACKAGE.search(f"{said} {problem}")
-    reached = tuple(level for level in LEVELS if level in architecture.tiny.get("levels", ()))
+    reached = levels_of(Path(file["path"]).read_text("utf-8"))
     return Row(
         architecture.model_type,
         str(architecture.family or "other"),
@@ -182,6 +191,13 @@ def _row(architecture: Architecture, file: Mapping[str, Any]) -> Row:
         _line(said or problem),
         (absent[1] or absent[2]) if absent and failed else None,
     )
+
+
+def levels_of(text: str) -> tuple[str, ...]:
+    """The levels that a file says it exercises."""
+    found = re.search(r"^LEVELS = (.*?[)\]])", text, re.M | re.S)
+    said = ast.literal_eval(found[1]) if found else ()
+    return tuple(level for level, words in LEVELS.items() if words in said)
 
 
 def _line(text: str) -> str:
@@ -197,12 +213,13 @@ def summary(done: Sweep) -> str:
     joint = [row for row in counted if row.takes_several]
     together = [row for row in joint if row.together]
     passed = [row for row in counted if row.ok]
-    absent = sorted({row.absent for row in rows if row.absent})
+    absent = {row.absent for row in rows if row.absent}
     times = sorted(row.seconds for row in rows if row.tests)
+    need = f"{len(rows) - len(counted)} of them need" if absent else "none of which needs"
     lines = [
-        f"- {len(rows)} types, {len(rows) - len(counted)} of them need a package that can't"
-        f" be installed here ({', '.join(absent)}).",
-        f"- {len(passed)} of the other {len(counted)} pass their whole file"
+        f"- {len(rows)} types, {need} a package that can't be installed here"
+        + (f" ({told(absent)})." if absent else "."),
+        f"- {len(passed)} of the {'other ' if absent else ''}{len(counted)} pass their whole file"
         f" ({_percent(passed, counted)}).",
         f"- {len(together)} of {len(joint)} that take text with images, video or audio do so"
         f" with all of it in one call ({_percent(together, joint)}).",
@@ -213,13 +230,34 @@ def summary(done: Sweep) -> str:
     return "\n".join(lines)
 
 
+def shortfalls(done: Sweep) -> list[str]:
+    """What is less than asked for, a sentence each."""
+    counted = [row for row in done.rows if row.absent is None]
+    joint = [row for row in counted if row.takes_several]
+    parts = (
+        ("pass their whole file", [row for row in counted if row.ok], counted, LEAST_WHOLE),
+        ("take all kinds together", [row for row in joint if row.together], joint, LEAST_TOGETHER),
+    )
+    return [
+        f"{len(part)} of {len(whole)} {what}: fewer than {least:.0%}"
+        for what, part, whole, least in parts
+        if len(part) < least * len(whole)
+    ]
+
+
 def _percent(part: Sequence[Any], whole: Sequence[Any]) -> str:
     return f"{100 * len(part) / len(whole):.1f} %" if whole else "none"
 
 
-def paper(done: Sweep) -> str:
-    import transformers
+def raise_if_silent(done: Sweep) -> None:
+    silent = [row.model_type for row in done.rows if row.falls_short and not row.why]
+    if silent:
+        raise SystemExit(f"no reason is known where these fall short: {', '.join(silent)}")
 
+
+def paper(done: Sweep) -> str:
+    """The whole table. A row that falls short says why, or there is no paper."""
+    raise_if_silent(done)
     head = [
         "# Architectures",
         "",
@@ -227,7 +265,7 @@ def paper(done: Sweep) -> str:
         " inputs made from the model alone; its file was written by `rpgen generate"
         " --all-architectures --weights tiny` and run by `rpgen run`. Made by"
         " `python -m benchmarks.architectures`"
-        f" at {version_of_the_code()}, with transformers {transformers.__version__}"
+        f" at {done.origin.commit}, with transformers {done.origin.transformers}"
         f" on {machine()}.",
         "",
         summary(done),
@@ -242,20 +280,12 @@ def paper(done: Sweep) -> str:
     return "\n".join([*head, *(_cells(row) for row in done.rows)]) + "\n"
 
 
-def version_of_the_code() -> str:
-    """The commit, and whether something was changed since."""
-    command = ["git", "describe", "--always", "--dirty", "--abbrev=7"]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True).stdout.strip()
-
-
 def _cells(row: Row) -> str:
-    whole = row.ok and (row.together or not row.takes_several)
-    reason = "" if whole else (f"needs {row.absent}" if row.absent else row.reason)
     left_out = ", ".join(sorted(row.left_out))
     levels = ", ".join(row.reached) or "none"
     cells = [
         row.model_type, row.family, levels, f"{row.passed}/{row.tests}", f"{row.seconds:.1f}",
-        left_out, reason,
+        left_out, row.why if row.falls_short else "",
     ]  # fmt: skip
     return "| " + " | ".join(cells) + " |"
 

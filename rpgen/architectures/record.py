@@ -5,9 +5,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from rpgen.errors import OutputError
+from rpgen.errors import OutputError, UsageError
 from rpgen.model_database import load_or_shipped
 from rpgen.refresh_database import build
+from rpgen.refresh_database.__main__ import installed
 
 
 def record(path: Path, found: Mapping[str, Mapping[str, Any]]) -> int:
@@ -27,6 +28,20 @@ def record(path: Path, found: Mapping[str, Mapping[str, Any]]) -> int:
     except OSError as error:
         raise OutputError(f"{path} can't be written ({error.strerror}): choose --output") from error
     return changed
+
+
+def begin_journal(path: Path, *, resume: bool) -> None:
+    """An empty journal that says its transformers; to resume, the one that is there.
+
+    Raises UsageError for one of another version: what was found with that is not true here.
+    """
+    here = {"made_with": installed()}
+    if resume and path.exists():
+        if path.read_text("utf-8").partition("\n")[0] != json.dumps(here):
+            raise UsageError(f"{path} is of another transformers: leave --resume out to begin anew")
+        return
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(here) + "\n", encoding="utf-8")
 
 
 def read_journal(path: Path) -> dict[str, dict[str, Any]]:

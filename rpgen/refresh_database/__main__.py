@@ -23,9 +23,10 @@ SHOWN = 20
 KEPT = ("tiny", "never")
 """What `python -m rpgen.architectures` found out, and what is known of trained weights."""
 CANT_BUILD = (
-    AttributeError, KeyError, RuntimeError, StrictDataclassError, TypeError, ValueError,
+    AttributeError, ImportError, KeyError, RuntimeError, StrictDataclassError, TypeError,
+    ValueError,
 )  # fmt: skip
-"""What transformers raises for figures, or a type, that it can't make a model of."""
+"""What transformers raises for figures, or a type, that it can't make a model of here."""
 
 
 def main(arguments: list[str] | None = None) -> int:

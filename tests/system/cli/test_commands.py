@@ -263,3 +263,17 @@ def test_debug_shows_where_it_came_from(tmp_path: Path) -> None:
     done = rpgen("generate", "--model", "", "--debug", folder=tmp_path)
     assert done.returncode == 2
     assert "Traceback" in done.stderr
+
+
+def test_all_architectures_are_a_file_each(tmp_path: Path) -> None:
+    words = ("generate", "--all-architectures", "--weights", "tiny", "--dry-run", "--json")
+    done = rpgen(*words, folder=tmp_path)
+    assert done.returncode == 0, done.stderr
+    told = json.loads(done.stdout)
+    known = json.loads((ROOT / "model_database.json").read_text("utf-8"))["architectures"]
+    types = {name for name, raw in known.items() if "AutoModel" in raw.get("classes", ())}
+    assert {each["model"] for each in told["files"]} == types
+    assert len({each["path"] for each in told["files"]}) == len(types) > 600
+    assert {each["action"] for each in told["files"]} == {"created"}
+    assert told["errors"] == []
+    assert not (tmp_path / "skills").exists()

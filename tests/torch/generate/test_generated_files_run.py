@@ -2,10 +2,8 @@
 weights pass, too."""
 
 import importlib.util
-import unittest
 import wave
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -14,37 +12,11 @@ from rpgen.generate.generate import Generator, Settings
 from rpgen.generate.plan import Wishes
 from rpgen.generate.render import Renderer
 from rpgen.models.inputs import example_image, example_sound
-from rpgen.pool.pool import ResourcePool
+from tests.generated_files import bad, run
 
 GOLDEN = Path(__file__).parents[2] / "golden"
 SKILLS = Path(__file__).parents[3] / "skills"
 FILES = {path.stem: path for folder in (GOLDEN, SKILLS) for path in sorted(folder.glob("*.py"))}
-
-
-def run(
-    source: str, only: tuple[str, ...] = (), place: Path = Path("generated.py")
-) -> unittest.TestResult:
-    """The tests of a file, or those whose name holds one of the words, with a pool of their own."""
-    namespace: dict[str, Any] = {"__name__": "generated", "__file__": str(place)}
-    exec(compile(source, "generated.py", "exec"), namespace)
-    pool = ResourcePool()
-    namespace["get_global_resource_pool"] = lambda: pool
-    (case,) = (
-        value
-        for value in namespace.values()
-        if isinstance(value, type) and issubclass(value, unittest.TestCase)
-    )
-    names = unittest.defaultTestLoader.getTestCaseNames(case)
-    chosen = [name for name in names if not only or any(word in name for word in only)]
-    result = unittest.TestResult()
-    unittest.TestSuite(case(name) for name in chosen).run(result)
-    pool.clear()
-    assert result.testsRun == len(chosen) > 0, bad(result)
-    return result
-
-
-def bad(result: unittest.TestResult) -> list[str]:
-    return [f"{case}: {text}" for case, text in [*result.failures, *result.errors]]
 
 
 @pytest.mark.parametrize("name", FILES)

@@ -47,3 +47,15 @@ def test_what_cannot_be_built_keeps_its_figures_and_is_named(tmp_path: Path) -> 
 def test_what_was_never_counted_and_cannot_be_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="our/later can't be built"):
         counted(database(tmp_path, {"our/later": LATER}))
+
+
+def test_a_model_that_needs_a_package_keeps_its_figures(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def needs_scipy(*given: Any) -> int:
+        raise ImportError("Mask2FormerLoss requires the scipy library")
+
+    monkeypatch.setattr("rpgen.refresh_database.count.parameters", needs_scipy)
+    models, uncounted = counted(database(tmp_path, {"our/bert": {**BERT, "parameters": 7}}))
+    assert models["our/bert"]["parameters"] == 7
+    assert uncounted == ["our/bert"]
