@@ -5,12 +5,14 @@ from contextlib import contextmanager
 from typing import Any
 
 import torch
+from transformers import PreTrainedConfig
 
 from rpgen.checks.compare import assert_same
 from rpgen.checks.elsewhere import torch_must_compute
 from rpgen.checks.level import require_room
 from rpgen.checks.outputs import assert_finite
 from rpgen.checks.running import Inputs, device_of, dtype_of, on, run
+from rpgen.models.quiet import quiet_transformers
 
 DTYPES = {"fp16": torch.float16, "bf16": torch.bfloat16}
 
@@ -21,13 +23,15 @@ def assert_attention_implementations_agree(model: Any, inputs: Inputs) -> None:
     loaded = run(model, inputs)
     with eager_attention(model):
         plain = run(model, inputs)
-    assert_same(loaded, plain, f"{model.config._attn_implementation} against eager", model)
+    names = {each._attn_implementation or "none" for each in _configs(model)} - {"eager"}
+    used = " and ".join(sorted(names)) or "eager"
+    assert_same(loaded, plain, f"{used} against eager", model)
 
 
 @contextmanager
 def eager_attention(model: Any) -> Iterator[None]:
     """Attention computed openly, step by step, in every part of the model for a while."""
-    configs = {id(m.config): m.config for m in model.modules() if hasattr(m, "config")}
+    configs = {id(each): each for each in _configs(model)}
     before = {key: config._attn_implementation_internal for key, config in configs.items()}
     try:
         for config in configs.values():
@@ -36,6 +40,12 @@ def eager_attention(model: Any) -> Iterator[None]:
     finally:
         for key, config in configs.items():
             config._attn_implementation_internal = before[key]
+
+
+def _configs(model: Any) -> list[PreTrainedConfig]:
+    """Some modules keep a mere figure under that name."""
+    found = [getattr(module, "config", None) for module in model.modules()]
+    return [each for each in found if isinstance(each, PreTrainedConfig)]
 
 
 def assert_half_precision_is_close(
@@ -63,15 +73,16 @@ def assert_half_precision_is_close(
 def in_dtype(model: torch.nn.Module, dtype: torch.dtype) -> Iterator[None]:
     """The model's weights in another dtype for a while; the originals come back untouched.
 
-    Buffers that are not saved (tables of positions) stay as they are, as they do when a model
-    is loaded in a half type; one that a run puts in the place of another goes with it.
+    Each has the dtype that it has where transformers loads the model in that type: buffers
+    that are not saved (tables of positions) are made anew and say themselves, and some weights
+    stay in fp32. What a run puts in the place of a buffer goes with it.
     """
     kept: list[tuple[torch.Tensor, torch.Tensor]] = []
     buffers = [(each._buffers, dict(each._buffers)) for each in model.modules()]
     try:
-        for tensor in _castable(model):
+        for tensor, loaded in _as_loaded(model, dtype):
             kept.append((tensor, tensor.data))
-            tensor.data = tensor.data.to(dtype)
+            tensor.data = tensor.data.to(loaded)
         yield
     finally:
         for tensor, data in kept:
@@ -80,13 +91,36 @@ def in_dtype(model: torch.nn.Module, dtype: torch.dtype) -> Iterator[None]:
             now.update(before)
 
 
-def _castable(model: torch.nn.Module) -> list[torch.Tensor]:
-    found = [tensor for tensor in model.parameters() if tensor.is_floating_point()]
-    for module in model.modules():
-        passing = module._non_persistent_buffers_set
-        found += [
-            tensor
-            for name, tensor in module.named_buffers(recurse=False)
-            if name not in passing and tensor.is_floating_point()
-        ]
-    return found
+def _as_loaded(model: Any, dtype: torch.dtype) -> Iterator[tuple[torch.Tensor, torch.dtype]]:
+    """Every floating tensor of the model with the dtype that a load gives it."""
+    passing = {
+        f"{path}.{name}" if path else name
+        for path, module in model.named_modules()
+        for name in module._non_persistent_buffers_set
+    }
+    made = _made_in(model, dtype) if passing else {}
+    fixed = getattr(model, "_keep_in_fp32_modules_strict", None) or ()
+    if dtype is torch.float16:
+        fixed = [*fixed, *(getattr(model, "_keep_in_fp32_modules", None) or ())]
+    for name, tensor in [*model.named_parameters(), *model.named_buffers()]:
+        if not tensor.is_floating_point():
+            continue
+        if name in passing:
+            yield tensor, made.get(name, tensor.dtype)
+        elif not any(part in name for part in fixed):
+            yield tensor, dtype
+
+
+def _made_in(model: Any, dtype: torch.dtype) -> dict[str, torch.dtype]:
+    """The buffers' dtypes in a model made (without weights) while `dtype` is the default; none
+    where it can't be made so."""
+    before = torch.get_default_dtype()
+    torch.set_default_dtype(dtype)
+    try:
+        with torch.device("meta"), quiet_transformers():
+            made = type(model)(model.config)
+    except Exception:  # noqa: BLE001 (some compute with what they make, which meta can't)
+        return {}
+    finally:
+        torch.set_default_dtype(before)
+    return {name: buffer.dtype for name, buffer in made.named_buffers()}
