@@ -6,15 +6,15 @@ put into the other, and what is left must be rounding.
 """
 
 from collections import defaultdict
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
-_aten = torch.ops.aten
-_RANKED = {"topk", "sort", "max.dim", "min.dim", "kthvalue", "mode", "median.dim"}
+_RANKED = {"topk": 2, "kthvalue": 2, "sort": 1, "max.dim": 1, "min.dim": 1, "median.dim": 1}
+"""Operators that give values with their places, and where among the arguments the axis is."""
+
+
 _CHOSEN = {
     "argmax", "argmin", "argsort", "round", "floor", "ceil", "trunc", "sign", "bucketize.Tensor",
     "searchsorted.Tensor", "floor_divide", "multinomial", "nonzero", "heaviside",
@@ -23,7 +23,7 @@ _CHOSEN = {
 }  # fmt: skip
 
 
-class Diverged(Exception):
+class DivergedError(Exception):
     """The two runs don't make the same choices in the same order: none can be put in."""
 
 
@@ -44,19 +44,20 @@ class Choices(TorchDispatchMode):  # type: ignore[misc]
         name = _name_of(func, args, result)
         if name is None:
             return result
-        own = result[1] if isinstance(result, (tuple, list)) else result
+        own = result[1] if name in _RANKED else result
         place = len(self.made[name])
         self.made[name].append(own.detach().clone())
         if self._former is None:
             return result
         before = self._former.made[name]
         if place >= len(before) or before[place].shape != own.shape:
-            raise Diverged(name)
+            raise DivergedError(name)
         chosen = before[place].to(own.dtype)
         self._tell(name, int((chosen != own).sum()), own.numel())
-        if own is result:
+        if name not in _RANKED:
             return chosen
-        return (_values(args, kwargs or {}, chosen, result[0]), chosen, *result[2:])
+        dim = _axis(name, args, kwargs or {})
+        return (_values(args[0], dim, chosen), chosen, *result[2:])
 
     def _tell(self, name: str, other: int, of: int) -> None:
         former = self.told.get(name, (0, 0))
@@ -81,22 +82,13 @@ def _name_of(func: Any, args: Any, result: Any) -> str | None:
     return name if name in _RANKED or name in _CHOSEN else None
 
 
-def _values(args: Any, kwargs: Any, chosen: torch.Tensor, own: torch.Tensor) -> torch.Tensor:
+def _values(whole: torch.Tensor, dim: int, chosen: torch.Tensor) -> torch.Tensor:
     """The values at the places that were chosen before."""
-    whole = args[0]
-    dim = next((each for each in (kwargs.get("dim"), *_dims(args)) if each is not None), -1)
     if chosen.dim() == whole.dim():
         return whole.gather(dim, chosen)
-    return whole.gather(dim, chosen.unsqueeze(dim)).squeeze(dim).to(own.dtype)
+    return whole.gather(dim, chosen.unsqueeze(dim)).squeeze(dim)
 
 
-def _dims(args: Any) -> Iterator[int]:
-    """Where an operator has it by place: topk (x, k, dim), sort (x, dim), max (x, dim)."""
-    if len(args) > 1:
-        yield from [each for each in args[1:] if isinstance(each, int)][-1:]
-
-
-@contextmanager
-def choosing(former: Choices | None = None) -> Iterator[Choices]:
-    with Choices(former) as choices:
-        yield choices
+def _axis(name: str, args: Any, kwargs: Any) -> int:
+    place = _RANKED[name]
+    return int(args[place]) if len(args) > place else int(kwargs.get("dim", -1))

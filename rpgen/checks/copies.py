@@ -11,6 +11,7 @@ from rpgen.checks.level import require_room
 from rpgen.checks.model import some
 from rpgen.checks.running import Inputs, device_of, dtype_of, on, run
 from rpgen.checks.tensors import place_of
+from rpgen.models.load import give_forward
 from rpgen.models.quiet import quiet_transformers
 
 _OF_THE_LOAD = ("dtype", "_name_or_path", "transformers_version", "architectures")
@@ -52,6 +53,7 @@ def assert_survives_saving(model: torch.nn.Module, inputs: Inputs) -> None:
     if missing:
         raise AssertionError(f"not in the saved files: {some(missing)}")
     again = again.eval().to(saved.device)
+    give_forward(again)
     assert_same_configuration(saved, again)
     assert_same_weights(saved, again)
     assert_same(run(saved, inputs), run(again, inputs), "the saved and loaded copy", saved)

@@ -1,6 +1,6 @@
 """Training would work: gradients arrive where they should, and are numbers."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -12,6 +12,14 @@ from rpgen.checks.model import all_finite, some
 from rpgen.checks.running import SEED, Inputs, device_of, on
 from rpgen.checks.tensors import named_tensors
 from rpgen.models.quiet import seeded
+
+
+class NoGradientError(AssertionError):
+    """`missed` are the layers, by name, that no gradient reaches."""
+
+    def __init__(self, missed: Sequence[str]) -> None:
+        super().__init__(f"no gradient reaches {some(list(missed))}")
+        self.missed = tuple(missed)
 
 
 def assert_gradients_arrive(model: Any, inputs: Inputs) -> None:
@@ -26,6 +34,7 @@ def assert_gradients_arrive(model: Any, inputs: Inputs) -> None:
     wanted = {name: p for name, p in model.named_parameters() if p.requires_grad}
     if not wanted:
         raise AssertionError("no parameter of the model asks for a gradient")
+    forget_inference(model)
     first = dict(_first_layers(model))
     with seeded(SEED), torch.enable_grad():
         with _run_with_gradients(first) as ran:
@@ -41,7 +50,19 @@ def assert_gradients_arrive(model: Any, inputs: Inputs) -> None:
         and not _mostly([_arrived(g) for n, g in gradients.items() if n.startswith(f"{name}.")])
     ]
     if missed:
-        raise AssertionError(f"no gradient reaches {some(missed)}")
+        raise NoGradientError(missed)
+
+
+def forget_inference(model: torch.nn.Module) -> None:
+    """What a model remembers of runs in inference mode no gradient may flow through: tensors
+    become ordinary ones, and what was remembered per argument is forgotten."""
+    for module in model.modules():
+        for held in (vars(module), module._buffers):
+            for name, value in list(held.items()):
+                if isinstance(value, torch.Tensor) and value.is_inference():
+                    held[name] = value.clone()
+                elif hasattr(value, "cache_clear"):
+                    value.cache_clear()
 
 
 def loss_of(outputs: Any) -> torch.Tensor:

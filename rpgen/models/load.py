@@ -86,14 +86,14 @@ def built_model(
     with loading(str(config.model_type)), seeded(SEED):
         model = from_config(config, auto_class, trust_remote_code, options or {})
     awaken(model, SEED)
-    _give_forward(model)
+    give_forward(model)
     model.rpgen_loading_info = dict.fromkeys(_INFO_KEYS, ())
     if wanted is not torch.float32:
         model = model.to(wanted)
     return model.eval().to(device)
 
 
-def _give_forward(model: Any) -> None:
+def give_forward(model: Any) -> None:
     """A part that is only asked to encode has no `forward`: then that is what it does."""
     import torch
 
