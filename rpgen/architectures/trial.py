@@ -77,6 +77,7 @@ ALWAYS: Mapping[str, Check] = {
     "whole": lambda one: checks.assert_whole(one.model),
     "ready": lambda one: checks.assert_ready(one.model),
     "finite": lambda one: checks.assert_finite(one.forward(one.inputs)),
+    "alive": lambda one: checks.assert_alive(one.forward(one.inputs)),
     "matters": lambda one: checks.assert_every_input_matters(one.model, one.inputs, one.other),
     "repeatable": lambda one: checks.assert_repeatable(
         one.forward, one.inputs, one.other, one.model

@@ -1,7 +1,8 @@
 """Weights that begin as nothing, in a model that nobody trained.
 
 A gate that is shut, a projection or a codebook of zeros: training opens them. Until then what
-goes through them has no say in the result, and a test of it could not fail.
+goes through them has no say in the result, and a test of it could not fail. A batch norm that has
+seen no data doesn't normalise: a signal may fade away on its way through many.
 """
 
 from collections.abc import Iterator
@@ -14,8 +15,11 @@ _AJAR = 0.5
 _SPREAD = 0.02
 _GLANCE = 1_024
 
+NORM_GAIN = "untrained_norm_gain"
+"""The entry of a configuration that says by how much batch norms without data amplify."""
 
-def awaken(model: Any, seed: int) -> None:
+
+def awaken(model: Any, seed: int, norm_gain: float | None = None) -> None:
     """Opens the gates, and fills each matrix of zeros with numbers from the seed.
 
     Buffers only where a checkpoint holds them: the others are computed anew with each load.
@@ -30,6 +34,21 @@ def awaken(model: Any, seed: int) -> None:
                     values.fill_(_AJAR)
             elif values.ndim > 1 and _empty(values):
                 values.copy_(_rows(values, generator))
+        if norm_gain is not None:
+            for norm in unused_norms(model):
+                norm.weight.fill_(norm_gain)
+
+
+def unused_norms(model: Any) -> "Iterator[torch.nn.modules.batchnorm._BatchNorm]":
+    """The batch norms whose statistics are those of no data."""
+    import torch
+
+    for module in model.modules():
+        if isinstance(module, torch.nn.modules.batchnorm._BatchNorm) and module.affine:
+            mean, variance = module.running_mean, module.running_var
+            if mean is not None and variance is not None and not mean.any():
+                if bool((variance == 1).all()):
+                    yield module
 
 
 def _kept(model: Any) -> "Iterator[tuple[str, torch.Tensor]]":
