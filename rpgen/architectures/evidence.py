@@ -42,6 +42,35 @@ def by_choices(check: str, one: Any) -> str | None:
     return f"{told}; with the same choices the result is the same" if told else None
 
 
+def sensitive(check: str, one: Any) -> str | None:
+    """How far the result moves when weights and inputs are rounded to a half type and all is
+    computed in fp32: where that is too far already, it is not the computing in half."""
+    dtype = DTYPES[check]
+    expected = run(one.model, one.inputs)
+    kept = [(tensor, tensor.data) for tensor in one.model.parameters()]
+    rounded = {
+        name: value.to(dtype).to(value.dtype) if _floats(value) else value
+        for name, value in one.inputs.items()
+    }
+    try:
+        for tensor, data in kept:
+            if data.is_floating_point():
+                tensor.data = data.to(dtype).to(data.dtype)
+        outputs = run(one.model, rounded)
+    finally:
+        for tensor, data in kept:
+            tensor.data = data
+    try:
+        assert_same(outputs, expected, "with its weights rounded, in fp32", one.model, dtype=dtype)
+    except AssertionError as error:
+        return " ".join(str(error).split())
+    return None
+
+
+def _floats(value: Any) -> bool:
+    return isinstance(value, torch.Tensor) and value.is_floating_point()
+
+
 def fails_when_loaded(check: str, one: Any) -> str | None:
     """What a model that transformers itself loads in a half type says, run in it."""
     dtype = DTYPES[check]

@@ -16,6 +16,7 @@ class Ground(StrEnum):
     BREAKS = "asked for hidden states once, the model fails from then on"
     ONE_TYPE = "a part of it computes in one type only"
     CHOICE = "a choice between alternatives falls otherwise"
+    SENSITIVE = "rounding its weights alone changes the result as far"
     DETACHED = "the model's own code cuts the gradient off"
     UNUSED = "no output of this call depends on it"
     IN_PLACE = "the model changes in place what its gradient needs"

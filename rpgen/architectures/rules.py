@@ -54,6 +54,16 @@ def _loaded_so(check: str) -> Rule:
     return rule
 
 
+def _sensitive(check: str) -> Rule:
+    def rule(said: str, error: BaseException, one: Any) -> Explained | None:
+        if not isinstance(error, AssertionError):
+            return None
+        told = evidence.sensitive(check, one)
+        return Explained(Ground.SENSITIVE, told) if told else None
+
+    return rule
+
+
 def _draws(said: str, error: BaseException, one: Any) -> Explained | None:
     return Explained(Ground.DRAWS, said) if evidence.draws(one) else None
 
@@ -103,6 +113,10 @@ def _refused(said: str, error: BaseException, one: Any) -> Explained | None:
     return Explained(Ground.REFUSED, said) if evidence.raised_on_purpose(error) else None
 
 
+def _of_half(check: str) -> tuple[Rule, ...]:
+    return (_in_same_choices(check), _loaded_so(check), _sensitive(check), _draws)
+
+
 _WORDED: Mapping[str, tuple[Rule, ...]] = {
     "draws": (_worded("drew random numbers", Ground.DRAWS),),
     "layers": (
@@ -129,6 +143,6 @@ _PROVEN: Mapping[str, tuple[Rule, ...]] = {
     "rows": (_draws,),
     "look_ahead": (_both_ways,),
     "cache": (_both_ways,),
-    "bf16": (_in_same_choices("bf16"), _loaded_so("bf16"), _draws),
-    "fp16": (_in_same_choices("fp16"), _loaded_so("fp16"), _draws),
+    "bf16": _of_half("bf16"),
+    "fp16": _of_half("fp16"),
 }

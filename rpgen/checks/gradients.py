@@ -9,6 +9,7 @@ import torch
 from rpgen.checks.elsewhere import torch_must_compute
 from rpgen.checks.level import require_room
 from rpgen.checks.model import all_finite, some
+from rpgen.checks.remembered import forget_inference
 from rpgen.checks.running import SEED, Inputs, device_of, on
 from rpgen.checks.tensors import named_tensors
 from rpgen.models.quiet import seeded
@@ -51,18 +52,6 @@ def assert_gradients_arrive(model: Any, inputs: Inputs) -> None:
     ]
     if missed:
         raise NoGradientError(missed)
-
-
-def forget_inference(model: torch.nn.Module) -> None:
-    """What a model remembers of runs in inference mode no gradient may flow through: tensors
-    become ordinary ones, and what was remembered per argument is forgotten."""
-    for module in model.modules():
-        for held in (vars(module), module._buffers):
-            for name, value in list(held.items()):
-                if isinstance(value, torch.Tensor) and value.is_inference():
-                    held[name] = value.clone()
-                elif hasattr(value, "cache_clear"):
-                    value.cache_clear()
 
 
 def loss_of(outputs: Any) -> torch.Tensor:

@@ -11,6 +11,7 @@ from rpgen.checks.compare import assert_same
 from rpgen.checks.elsewhere import torch_must_compute
 from rpgen.checks.level import require_room
 from rpgen.checks.outputs import assert_finite
+from rpgen.checks.remembered import forget_derived
 from rpgen.checks.running import Inputs, device_of, dtype_of, on, run
 from rpgen.models.quiet import quiet_transformers
 
@@ -86,27 +87,33 @@ def in_dtype(model: torch.nn.Module, dtype: torch.dtype) -> Iterator[None]:
     stay in fp32. What a run puts in the place of a buffer goes with it.
     """
     kept: list[tuple[torch.Tensor, torch.Tensor]] = []
-    buffers = [(each._buffers, dict(each._buffers)) for each in model.modules()]
+    held = [each for module in model.modules() for each in (module._buffers, vars(module))]
+    before = [dict(each) for each in held]
+    made = _made_in(model, dtype)
     try:
-        for tensor, loaded in _as_loaded(model, dtype):
+        for tensor, loaded in _as_loaded(model, dtype, made):
             kept.append((tensor, tensor.data))
             tensor.data = tensor.data.to(loaded)
+        forget_derived(model, made)
         yield
     finally:
         for tensor, data in kept:
             tensor.data = data
-        for now, before in buffers:
-            now.update(before)
+        for now, then in zip(held, before, strict=True):
+            now.update(then)
+        forget_derived(model, None)
 
 
-def _as_loaded(model: Any, dtype: torch.dtype) -> Iterator[tuple[torch.Tensor, torch.dtype]]:
+def _as_loaded(
+    model: Any, dtype: torch.dtype, made: torch.nn.Module | None
+) -> Iterator[tuple[torch.Tensor, torch.dtype]]:
     """Every floating tensor of the model with the dtype that a load gives it."""
     passing = {
         f"{path}.{name}" if path else name
         for path, module in model.named_modules()
         for name in module._non_persistent_buffers_set
     }
-    made = _made_in(model, dtype) if passing else {}
+    dtypes = {name: buffer.dtype for name, buffer in made.named_buffers()} if made else {}
     fixed = getattr(model, "_keep_in_fp32_modules_strict", None) or ()
     if dtype is torch.float16:
         fixed = [*fixed, *(getattr(model, "_keep_in_fp32_modules", None) or ())]
@@ -115,21 +122,21 @@ def _as_loaded(model: Any, dtype: torch.dtype) -> Iterator[tuple[torch.Tensor, t
             continue
         if name in passing:
             derived = dtype if made else tensor.dtype  # a run made it, from the weights
-            yield tensor, made.get(name, derived)
+            yield tensor, dtypes.get(name, derived)
         elif not any(part in name for part in fixed):
             yield tensor, dtype
 
 
-def _made_in(model: Any, dtype: torch.dtype) -> dict[str, torch.dtype]:
-    """The buffers' dtypes in a model made (without weights) while `dtype` is the default; none
-    where it can't be made so."""
+def _made_in(model: Any, dtype: torch.dtype) -> torch.nn.Module | None:
+    """A model of its kind, without weights, made while `dtype` is the default; None where it
+    can't be made so."""
     before = torch.get_default_dtype()
     torch.set_default_dtype(dtype)
     try:
         with torch.device("meta"), quiet_transformers():
-            made = type(model)(model.config)
+            made: torch.nn.Module = type(model)(model.config)
     except Exception:  # noqa: BLE001 (some compute with what they make, which meta can't)
-        return {}
+        return None
     finally:
         torch.set_default_dtype(before)
-    return {name: buffer.dtype for name, buffer in made.named_buffers()}
+    return made

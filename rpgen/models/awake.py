@@ -44,11 +44,13 @@ def unused_norms(model: Any) -> "Iterator[torch.nn.modules.batchnorm._BatchNorm]
     import torch
 
     for module in model.modules():
-        if isinstance(module, torch.nn.modules.batchnorm._BatchNorm) and module.affine:
-            mean, variance = module.running_mean, module.running_var
-            if mean is not None and variance is not None and not mean.any():
-                if bool((variance == 1).all()):
-                    yield module
+        if not isinstance(module, torch.nn.modules.batchnorm._BatchNorm) or not module.affine:
+            continue
+        mean, variance = module.running_mean, module.running_var
+        if mean is None or variance is None:
+            continue
+        if not mean.any() and bool((variance == 1).all()):
+            yield module
 
 
 def _kept(model: Any) -> "Iterator[tuple[str, torch.Tensor]]":
