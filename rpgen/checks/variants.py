@@ -1,5 +1,6 @@
 """The same model computed another way: other attention, half precision."""
 
+import copy
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -134,7 +135,7 @@ def _made_in(model: Any, dtype: torch.dtype) -> torch.nn.Module | None:
     torch.set_default_dtype(dtype)
     try:
         with torch.device("meta"), quiet_transformers():
-            made: torch.nn.Module = type(model)(model.config)
+            made: torch.nn.Module = type(model)(copy.deepcopy(model.config))
     except Exception:  # noqa: BLE001 (some compute with what they make, which meta can't)
         return None
     finally:
