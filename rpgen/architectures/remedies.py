@@ -20,12 +20,15 @@ _USUAL = 0.02  # where a configuration does not say it
 _LARGER = (10.0, 4.0)
 _WIDEST = 0.3
 _GAINS = (2.0, 4.0, 16.0)
+_FADING = ("alive:", "fp16:", "bf16:")
+"""What fails where a signal fades away, at the end or within, below what a half type holds."""
+
 _OTHER_RUNGS = (0, 3, 10)  # of the ladder: widths in other proportions, and larger ones
 
 
 def remedies(recipe: Recipe, config: Any, problem: str) -> Iterator[Recipe]:
     """Recipes to try one after another for what `problem` says."""
-    if not problem.startswith(("finite:", "matters:", "alive:")):
+    if not problem.startswith(("finite:", "matters:", *_FADING)):
         return
     for more in _other_settings(config, problem):
         yield replace(recipe, settings={**recipe.settings, **more})
@@ -40,11 +43,12 @@ def _other_settings(config: Any, problem: str) -> Iterator[dict[str, Any]]:
     """Values by path."""
     tree = dict(parts(config))
     sure = _open_to_all(tree) if problem.startswith("matters:") else {}
-    if problem.startswith("alive:"):
+    fading = problem.startswith(_FADING)
+    if fading:
         yield from ({NORM_GAIN: gain} for gain in _GAINS)
     wider = [_wider(tree, factor) for factor in _LARGER]
     yield from filter(None, [sure, *wider])
-    if problem.startswith("alive:"):
+    if fading:
         yield {NORM_GAIN: _GAINS[1], **wider[0]}
     if sure:
         yield {**sure, **wider[0]}

@@ -141,8 +141,8 @@ _PROVEN: Mapping[str, tuple[Rule, ...]] = {
     "attention": (_in_same_choices("attention"), _draws),
     "gradients": (_without_gradient, _refused),
     "rows": (_draws,),
-    "look_ahead": (_both_ways,),
-    "cache": (_both_ways,),
+    "look_ahead": (_both_ways, _draws),
+    "cache": (_both_ways, _draws),
     "bf16": _of_half("bf16"),
     "fp16": _of_half("fp16"),
 }

@@ -5,12 +5,14 @@ goes through them has no say in the result, and a test of it could not fail. A b
 seen no data doesn't normalise: a signal may fade away on its way through many.
 """
 
+import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import torch
 
+_GATE = re.compile(r"(^|[._])(gate|alpha)(_\w+)?$")
 _AJAR = 0.5
 _SPREAD = 0.02
 _GLANCE = 1_024
@@ -30,7 +32,7 @@ def awaken(model: Any, seed: int, norm_gain: float | None = None) -> None:
     with torch.no_grad():
         for name, values in _kept(model):
             if values.numel() == 1:
-                if name.endswith("gate") and values.item() == 0:
+                if _GATE.search(name) and values.item() == 0:
                     values.fill_(_AJAR)
             elif values.ndim > 1 and _empty(values):
                 values.copy_(_rows(values, generator))

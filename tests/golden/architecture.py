@@ -82,7 +82,9 @@ class TestClip(unittest.TestCase):
         """Exercised here: forward, joint modalities, training step."""
         inputs = self.example()
         checks.assert_arguments(inputs, ARGUMENTS)
-        checks.assert_finite(self.forward(inputs))
+        outputs = self.forward(inputs)
+        checks.assert_finite(outputs)
+        checks.assert_alive(outputs)
 
     def test_every_input_matters(self):
         """Any one of the inputs taken from another example changes the result."""
@@ -141,4 +143,4 @@ def main():
 if __name__ == "__main__":
     sys.exit(main())
 
-# rpgen:signature 3dd8943b9b8fa465
+# rpgen:signature 646593e6508f47ec
