@@ -120,7 +120,7 @@ class _Attached(TorchFunctionMode):  # type: ignore[misc]
 
 def detached(names: Sequence[str], one: Any) -> set[str]:
     """Those of the stacks that gradients reach where no `detach()` cuts them off."""
-    parameters = dict(one.model.named_parameters())
+    parameters = {name: p for name, p in one.model.named_parameters() if p.requires_grad}
     found: set[str] = set()
     try:
         with seeded(SEED), torch.enable_grad(), _Attached():
