@@ -10,8 +10,8 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from rpgen.architectures import evidence
 from rpgen.architectures.ground import Explained, Ground
+from rpgen.checks import evidence
 
 Rule = Callable[[str, BaseException, Any], "Explained | None"]
 

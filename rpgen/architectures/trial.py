@@ -9,8 +9,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-import torch
-
 from rpgen import checks
 from rpgen.architectures.rules import explained
 from rpgen.checks.running import run
@@ -44,6 +42,8 @@ class Subject:
 
     def forward_freely(self, inputs: Mapping[str, Any]) -> Any:
         """Without a seed, so that drawing shows."""
+        import torch
+
         with torch.inference_mode():
             return self.model(**inputs)
 

@@ -11,9 +11,9 @@ from transformers import GPT2Config, GPT2LMHeadModel, PreTrainedConfig
 
 from rpgen import checks
 from rpgen.architectures import trial
-from rpgen.architectures.choices import Choices, DivergedError
 from rpgen.architectures.ground import Explained, Ground, ground_of
 from rpgen.architectures.rules import explained
+from rpgen.checks.choices import Choices, DivergedError
 from rpgen.checks.gradients import NoGradientError
 
 

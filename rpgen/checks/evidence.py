@@ -11,7 +11,7 @@ import torch
 from torch.overrides import TorchFunctionMode
 
 from rpgen import checks
-from rpgen.architectures.choices import Choices, DivergedError
+from rpgen.checks.choices import Choices, DivergedError
 from rpgen.checks.compare import assert_same
 from rpgen.checks.copies import assert_same_configuration
 from rpgen.checks.gradients import loss_of
