@@ -2,7 +2,12 @@
 
 from collections.abc import Iterable, Mapping
 
-WHY: Mapping[str, str] = {}
+WHY: Mapping[str, str] = {
+    "detectron2": "the index has none",
+    "natten": "no wheel has natten2dav, and an older one's source takes over an hour to build",
+    "timm": "imports torchvision, which is published for CUDA alone",
+    "torchaudio": "is published for CUDA alone",
+}
 """By name; a package without an entry is named alone."""
 
 

@@ -1,8 +1,9 @@
 """Other recipes for a tiny model that runs and yet fails a check: where its weights or its
 inputs make it so.
 
-Random weights of the spread that suits wide layers let the signal of narrow ones fade away, and
-a model that only tells what it is sure of tells nothing. A mask of ones hides everything where
+Random weights of the spread that suits wide layers let the signal of narrow ones fade away, as
+does a batch norm that has seen no data; and a model that only tells what it is sure of tells
+nothing. A mask of ones hides everything where
 a one means padding; at the edge of a picture of many small patches a box may be infinite.
 """
 
@@ -10,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
+from rpgen.models.awake import NORM_GAIN
 from rpgen.models.examples.spec import Kind
 from rpgen.models.recipe import Recipe
 
@@ -17,16 +19,20 @@ _SPREAD = "initializer_range"
 _USUAL = 0.02  # where a configuration does not say it
 _LARGER = (10.0, 4.0)
 _WIDEST = 0.3
+_GAINS = (2.0, 4.0, 16.0)
+_FADING = ("alive:", "fp16:", "bf16:")
+"""What fails where a signal fades away, at the end or within, below what a half type holds."""
+
 _OTHER_RUNGS = (0, 3, 10)  # of the ladder: widths in other proportions, and larger ones
 
 
 def remedies(recipe: Recipe, config: Any, problem: str) -> Iterator[Recipe]:
     """Recipes to try one after another for what `problem` says."""
-    if not problem.startswith(("finite:", "matters:")):
+    if not problem.startswith(("finite:", "matters:", *_FADING)):
         return
     for more in _other_settings(config, problem):
         yield replace(recipe, settings={**recipe.settings, **more})
-    other = _unmasked if problem.startswith("matters:") else _smaller_pictures
+    other = _smaller_pictures if problem.startswith("finite:") else _unmasked
     inputs = {name: other(name, dict(spec)) for name, spec in recipe.inputs.items()}
     if inputs != recipe.inputs:
         yield replace(recipe, inputs=inputs)
@@ -37,8 +43,13 @@ def _other_settings(config: Any, problem: str) -> Iterator[dict[str, Any]]:
     """Values by path."""
     tree = dict(parts(config))
     sure = _open_to_all(tree) if problem.startswith("matters:") else {}
+    fading = problem.startswith(_FADING)
+    if fading:
+        yield from ({NORM_GAIN: gain} for gain in _GAINS)
     wider = [_wider(tree, factor) for factor in _LARGER]
     yield from filter(None, [sure, *wider])
+    if fading:
+        yield {NORM_GAIN: _GAINS[1], **wider[0]}
     if sure:
         yield {**sure, **wider[0]}
 

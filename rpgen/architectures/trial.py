@@ -1,7 +1,8 @@
 """Which levels and checks a tiny model stands, once its inputs are known.
 
-The checks that every file holds must pass. Those that a file may leave out are tried: what an
-architecture does not stand is remembered with what it said.
+All of them must pass. A file may leave some out, for a reason that is recognised (see
+`rules`), which is remembered with the evidence; a level that is not reached is remembered with
+what it said.
 """
 
 from collections.abc import Callable, Mapping
@@ -9,6 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from rpgen import checks
+from rpgen.architectures.rules import explained
 from rpgen.checks.running import run
 from rpgen.errors import RpgenError
 from rpgen.models import tiny
@@ -19,13 +21,13 @@ from rpgen.models.recipe import Recipe, applies
 
 Tensors = dict[str, Any]
 _NEW_TOKENS = 4
-_LONGEST = 200
 
 
 @dataclass(frozen=True)
 class Subject:
     """A tiny model, and two examples of its inputs. It stands in for a Checkpoint."""
 
+    model_type: str
     recipe: Recipe
     config: Any
     model: Any
@@ -38,6 +40,17 @@ class Subject:
     def forward(self, inputs: Mapping[str, Any]) -> Any:
         return run(self.model, inputs)
 
+    def forward_freely(self, inputs: Mapping[str, Any]) -> Any:
+        """Without a seed, so that drawing shows."""
+        import torch
+
+        with torch.inference_mode():
+            return self.model(**inputs)
+
+    def fresh(self) -> "Subject":
+        """The same, with nothing left of what was done to the model."""
+        return subject(self.model_type, self.recipe)
+
     def prompt(self) -> Tensors:
         return {k: v for k, v in self.inputs.items() if not k.startswith("decoder_")}
 
@@ -45,15 +58,19 @@ class Subject:
 Check = Callable[[Subject], None]
 
 
+def _can_generate(model: Any) -> bool:
+    can = getattr(model, "can_generate", None)
+    return can is not None and bool(can())
+
+
 def _generates(one: Subject) -> None:
-    can = getattr(one.model, "can_generate", None)
-    if can is None or not can():
+    if not _can_generate(one.model):
         raise AssertionError("transformers says that it can't generate")
     checks.assert_generates(one.model, one.prompt(), _NEW_TOKENS)
 
 
 def _draws(one: Subject) -> None:
-    checks.assert_leaves_torch_alone(lambda given: one.model(**given), one.inputs)
+    checks.assert_leaves_torch_alone(one.forward_freely, one.inputs)
 
 
 def _attends(one: Subject) -> None:
@@ -66,6 +83,7 @@ ALWAYS: Mapping[str, Check] = {
     "whole": lambda one: checks.assert_whole(one.model),
     "ready": lambda one: checks.assert_ready(one.model),
     "finite": lambda one: checks.assert_finite(one.forward(one.inputs)),
+    "alive": lambda one: checks.assert_alive(one.forward(one.inputs)),
     "matters": lambda one: checks.assert_every_input_matters(one.model, one.inputs, one.other),
     "repeatable": lambda one: checks.assert_repeatable(
         one.forward, one.inputs, one.other, one.model
@@ -92,13 +110,13 @@ OPTIONAL: Mapping[str, Check] = {
     "bf16": lambda one: checks.assert_half_precision_is_close(one.model, one.inputs, ("bf16",)),
     "fp16": lambda one: checks.assert_half_precision_is_close(one.model, one.inputs, ("fp16",)),
 }
-"""What a file leaves out where the type does not stand it."""
+"""What a file leaves out where there is a ground for it."""
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """The recipe with its levels and what is left out; `problem` is the first check failed
-    that no file leaves out."""
+    """The recipe with its levels and what is left out; `problem` is the first check that failed
+    and is not left out."""
 
     recipe: Recipe
     problem: str | None = None
@@ -108,18 +126,30 @@ def try_out(model_type: str, recipe: Recipe, *, whole: bool = False) -> Verdict:
     """Runs the checks that a file may leave out; with `whole` also those that it may not."""
     one = subject(model_type, recipe)
     needed = ALWAYS if whole else {"finite": ALWAYS["finite"]}
-    problems = [f"{name}: {said}" for name, check in needed.items() if (said := _said(check, one))]
+    problems = [
+        f"{name}: {said_by(e)}" for name, check in needed.items() if (e := _error(check, one))
+    ]
     reached: list[str] = [level for level in ("forward", "joint") if level in recipe.levels]
+    missed: dict[str, str] = {}
     left_out: dict[str, str] = {}
     for name, check in {**LEVELS, **OPTIONAL}.items():
         if not applies(name, recipe.auto_class, recipe.inputs):
             continue
-        said = _said(check, one)
-        if said is None and name in LEVELS:
-            reached.append(name)
-        elif said is not None and name in OPTIONAL:
-            left_out[name] = said
-    done = replace(recipe, levels=tuple(reached), left_out=left_out)
+        error = _error(check, one)
+        if error is None:
+            reached.extend([name] if name in LEVELS else [])
+            continue
+        one = one.fresh()  # who knows where the check left the model
+        said = said_by(error)
+        if name in LEVELS:
+            missed[name] = said
+        elif (why := explained(name, said, error, one)) is not None:
+            left_out[name] = str(why)
+        else:
+            problems.append(f"{name}: {said}")
+    if not _can_generate(one.model):
+        missed.pop("generation", None)
+    done = replace(recipe, levels=tuple(reached), missed=missed, left_out=left_out)
     return Verdict(done, problems[0] if problems else None)
 
 
@@ -131,17 +161,22 @@ def subject(model_type: str, recipe: Recipe) -> Subject:
     specs: dict[str, Spec] = {name: from_plain(plain) for name, plain in recipe.inputs.items()}
     special = facts_of(model).special_ids()
     first, second = (placed(draw(specs, seed, special), model) for seed in (0, 1))
-    return Subject(recipe, config, model, first, second)
+    return Subject(model_type, recipe, config, model, first, second)
 
 
-def _said(check: Check, one: Subject) -> str | None:
-    """What the check complained of in one line, None where it passed."""
+def _error(check: Check, one: Subject) -> Exception | None:
+    """What the check complained of, None where it passed."""
     try:
         check(one)
     except (MemoryError, RpgenError):
         raise
     except Exception as error:  # noqa: BLE001 (whatever it is, it is what is to be told)
-        words = " ".join(str(error).split())
-        kind = "" if isinstance(error, AssertionError) else f"{type(error).__name__}: "
-        return f"{kind}{words}"[:_LONGEST] or type(error).__name__
+        return error
     return None
+
+
+def said_by(error: BaseException) -> str:
+    """In one line."""
+    words = " ".join(str(error).split())
+    kind = "" if isinstance(error, AssertionError) else f"{type(error).__name__}: "
+    return f"{kind}{words}" if words else type(error).__name__

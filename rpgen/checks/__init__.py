@@ -28,7 +28,7 @@ from rpgen.checks.influence import assert_every_part_matters, assert_every_token
 from rpgen.checks.level import scale_for
 from rpgen.checks.memory import assert_memory_as_predicted
 from rpgen.checks.model import assert_on_device, assert_ready, assert_whole
-from rpgen.checks.outputs import assert_finite, assert_shape, main_output
+from rpgen.checks.outputs import assert_alive, assert_finite, assert_shape, main_output
 from rpgen.checks.parts import (
     assert_pads_and_truncates,
     assert_part_agrees,
@@ -58,6 +58,7 @@ __all__ = [
     "Validation",
     "assert_a_training_step_helps",
     "assert_agrees_with_fresh_copy",
+    "assert_alive",
     "assert_arguments",
     "assert_as_in_baseline",
     "assert_attention_implementations_agree",

@@ -14,6 +14,7 @@ from rpgen.checks.model import depth_of, some
 from rpgen.checks.running import Inputs, device_of, dtype_of, on, run
 from rpgen.checks.tensors import named_tensors, place_of
 from rpgen.checks.told import TOLD
+from rpgen.models.load import give_forward
 from rpgen.models.quiet import quiet_transformers
 
 _OF_THE_LOAD = ("dtype", "_name_or_path", "transformers_version", "architectures")
@@ -68,6 +69,7 @@ def assert_survives_saving(model: torch.nn.Module, inputs: Inputs) -> None:
     if missing:
         raise AssertionError(f"not in the saved files: {some(missing)}")
     again = again.eval().to(saved.device)
+    give_forward(again)
     assert_same_configuration(saved, again)
     assert_same_weights(saved, again)
     assert_same(run(saved, inputs), run(again, inputs), "the saved and loaded copy", saved)

@@ -7,6 +7,8 @@ import torch
 
 from rpgen.checks.tensors import named_tensors, place_of
 
+_FAINT = torch.finfo(torch.float16).tiny
+
 
 def assert_finite(outputs: Any) -> None:
     """No NaN and no infinity in any floating tensor of `outputs`, however deeply nested.
@@ -29,6 +31,21 @@ def assert_finite(outputs: Any) -> None:
             )
     if not seen:
         raise AssertionError("the outputs hold no floating tensor")
+
+
+def assert_alive(outputs: Any) -> None:
+    """No output has faded away: the largest value of each is one that float16 holds in full.
+
+    Random weights of too small a spread let a signal die out in a deep model, and nothing that
+    is asked of the result is a test then. What is 0 throughout was not asked for, and a loss
+    may be as small as it likes.
+    """
+    for name, tensor in named_tensors(outputs):
+        if not tensor.is_floating_point() or not tensor.numel() or name.endswith("loss"):
+            continue
+        largest = float(tensor.abs().max())
+        if 0 < largest < _FAINT:
+            raise AssertionError(f"{name} has faded to {largest:.3g}, less than {_FAINT:.2g}")
 
 
 def assert_shape(tensor: torch.Tensor, expected: Sequence[int | None], what: str) -> None:

@@ -1,85 +1,118 @@
 """What the configuration promises of the outputs: hidden states and attentions per layer."""
 
+from collections.abc import Iterator, Mapping
+from dataclasses import fields, is_dataclass
 from typing import Any
 
 import torch
 
 from rpgen.checks.elsewhere import torch_must_compute
 from rpgen.checks.outputs import assert_dtype, assert_finite, assert_named_fields
+from rpgen.checks.promised_layers import attending_layers, has_sinks, layers_of
 from rpgen.checks.running import Inputs, dtype_of, run
+from rpgen.checks.tensors import named_tensors
 from rpgen.checks.variants import eager_attention
 
-_STATES = ("hidden_states", "encoder_hidden_states", "decoder_hidden_states")
-_ATTENTIONS = ("attentions", "encoder_attentions", "decoder_attentions", "cross_attentions")
+_STATES = "hidden_states"
+_ATTENTIONS = "attentions"
+_MAP_DIMENSIONS = 3
 
 
 def assert_promised_outputs(model: Any, inputs: Inputs) -> None:
     """Asked for hidden states, the model returns one a layer and one before; all of one shape.
 
-    Attention is computed openly (eager), so that the weights of each layer are there too; each
-    row of them is a distribution: not negative, with the sum 1.
+    A model of parts may return them for each part. Attention is computed openly (eager), so
+    that the weights of each layer that attends are there too; each row of them is a
+    distribution: not negative, with the sum 1 (less where a sink takes its share).
     """
     torch_must_compute(model, "hidden states on request are")
     with eager_attention(model):
         outputs = run(model, inputs, output_hidden_states=True, output_attentions=True)
     assert_named_fields(outputs)
     assert_dtype(outputs, dtype_of(model))
-    states = [name for name in _STATES if outputs.get(name) is not None]
+    states = dict(_given(outputs, _STATES))
     if not states:
-        raise AssertionError("hidden states were asked for, and there are none")
-    for name in states:
-        _assert_states(outputs[name], name, _layers(model.config, name))
-    _assert_attentions(model, outputs)
-
-
-def _assert_states(states: Any, name: str, layers: int | None) -> None:
-    if layers is not None and len(states) != layers + 1:
+        declared = sorted(set(_declared(outputs)))
         raise AssertionError(
-            f"{name}: {len(states)} tensors for {layers} layers; there is one before the first"
+            f"hidden states were asked for, and {', '.join(declared)} stay empty"
+            if declared
+            else "hidden states were asked for, and no output is declared for them"
+        )
+    for name, tensors in states.items():
+        _assert_states(tensors, name, layers_of(model.config, name))
+    for name, weights in _given(outputs, _ATTENTIONS):
+        if _has_layers(model.config, name):
+            _assert_attentions(weights, name, attending_layers(model.config, name), model)
+
+
+def _given(outputs: Mapping[str, Any], ending: str, path: str = "") -> Iterator[tuple[str, Any]]:
+    """The sequences of tensors of that name, those of the parts by their path."""
+    for name, value in outputs.items():
+        if isinstance(value, Mapping):
+            yield from _given(value, ending, f"{path}{name}.")
+        elif name.endswith(ending) and isinstance(value, (tuple, list)):
+            yield f"{path}{name}", value
+
+
+def _declared(outputs: Any, path: str = "") -> Iterator[str]:
+    own = fields(outputs) if is_dataclass(outputs) else ()
+    yield from (f"{path}{each.name}" for each in own if each.name.endswith(_STATES))
+    for name, value in outputs.items():
+        if isinstance(value, Mapping):
+            yield from _declared(value, f"{path}{name}.")
+
+
+def _has_layers(config: Any, name: str) -> bool:
+    return not name.endswith("cross_attentions") or bool(config.is_encoder_decoder)
+
+
+def _assert_states(states: Any, name: str, layers: tuple[int, ...]) -> None:
+    if not states:
+        raise AssertionError(f"{name} were asked for, and stay empty")
+    if layers and len(states) - 1 not in layers:
+        raise AssertionError(
+            f"{name}: {len(states)} tensors for {layers[0]} layers; there is one before the first"
             " layer and one after each"
         )
-    for place, tensor in enumerate(states):
-        if layers is not None and tensor.shape != states[0].shape:
-            raise AssertionError(
-                f"{name}[{place}] has shape {tuple(tensor.shape)}, the first"
-                f" {tuple(states[0].shape)}"
-            )
+    shapes = [_shapes(each) for each in states]
+    for place, shape in enumerate(shapes):
+        if layers and shape != shapes[0]:
+            raise AssertionError(f"{name}[{place}] has shape {shape}, the first {shapes[0]}")
     assert_finite({name: states})
 
 
-def _assert_attentions(model: Any, outputs: Any) -> None:
-    for name in _ATTENTIONS:
-        weights = outputs.get(name)
-        layers = _layers(model.config, name)
-        crossing = name != "cross_attentions" or model.config.is_encoder_decoder
-        if weights is None or layers is None or not crossing:
-            continue
-        if len(weights) != layers:
-            raise AssertionError(f"{name}: {len(weights)} tensors for {layers} layers")
-        for place, tensor in enumerate(weights):
-            _assert_distribution(tensor, f"{name}[{place}]")
+def _shapes(state: Any) -> Any:
+    """A layer of two streams has a state for each."""
+    found = [tuple(tensor.shape) for _, tensor in named_tensors(state)]
+    return found[0] if len(found) == 1 else found
 
 
-def _assert_distribution(weights: torch.Tensor, what: str) -> None:
+def _assert_attentions(weights: Any, name: str, layers: tuple[int, ...], model: Any) -> None:
+    if layers and not weights:
+        raise AssertionError(f"{name} were asked for, and stay empty")
+    if layers and len(weights) not in layers:
+        raise AssertionError(f"{name}: {len(weights)} tensors for {layers[0]} layers")
+    if layers:
+        for what, tensor in named_tensors(weights, name):
+            _assert_distribution(tensor, what, has_sinks(model))
+
+
+def _assert_distribution(weights: torch.Tensor, what: str, sinks: bool) -> None:
     """A row that may look nowhere (all masked) sums to 0."""
-    sums = weights.double().sum(-1)
+    if weights.dim() < _MAP_DIMENSIONS:
+        shape = tuple(weights.shape)
+        raise AssertionError(f"{what} has shape {shape}, which is no map of queries and keys")
+    if bool((weights < 0).any()):
+        least = float(weights.min())
+        raise AssertionError(f"{what} is no distribution: it holds negative values ({least:.3g})")
     slack = 16 * torch.finfo(weights.dtype).eps
-    off = ((sums - 1).abs() > slack) & (sums.abs() > slack)
-    if bool(off.any()) or bool((weights < 0).any()):
-        worst = float((sums - 1).abs().max())
-        raise AssertionError(f"{what} is no distribution: sums are off by up to {worst:.3g}")
-
-
-def _layers(config: Any, field: str) -> int | None:
-    """The number of layers that a field goes through; None for models built in stages."""
-    own: tuple[str, ...] = ()
-    if field.startswith(("decoder", "cross")):
-        own = ("decoder_layers", "num_decoder_layers")
-    elif field.startswith("encoder"):
-        own = ("encoder_layers",)
-    text = config.get_text_config() if hasattr(config, "get_text_config") else config
-    for name in (*own, "num_hidden_layers"):
-        value = getattr(text, name, None)
-        if isinstance(value, int):
-            return None if hasattr(config, "depths") else value
-    return None
+    sums = weights.double().sum(-1)
+    if weights.dim() == _MAP_DIMENSIONS + 2 and bool((sums < 1 - slack).any()):
+        sums = sums.sum(-1)  # deformable: (..., levels, points), which sum to 1 together
+    most = float(sums.max())
+    if most > 1 + slack:
+        raise AssertionError(f"{what} is no distribution: rows sum to up to {most:.3g}")
+    short = (sums < 1 - slack) & (sums > slack)
+    if not sinks and bool(short.any()):
+        least = float(sums[short].min())
+        raise AssertionError(f"{what} is a share of a distribution: rows sum to {least:.3g} only")

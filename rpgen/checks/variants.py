@@ -1,16 +1,20 @@
 """The same model computed another way: other attention, half precision."""
 
-from collections.abc import Iterator, Sequence
+import copy
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 import torch
+from transformers import PreTrainedConfig
 
 from rpgen.checks.compare import assert_same
 from rpgen.checks.elsewhere import torch_must_compute
 from rpgen.checks.level import require_room
 from rpgen.checks.outputs import assert_finite
+from rpgen.checks.remembered import forget_derived
 from rpgen.checks.running import Inputs, device_of, dtype_of, on, run
+from rpgen.models.quiet import quiet_transformers
 
 DTYPES = {"fp16": torch.float16, "bf16": torch.bfloat16}
 
@@ -21,7 +25,10 @@ def assert_attention_implementations_agree(model: Any, inputs: Inputs) -> None:
     loaded = run(model, inputs)
     with eager_attention(model):
         plain = run(model, inputs)
-    assert_same(loaded, plain, f"{model.config._attn_implementation} against eager", model)
+    names = {each._attn_implementation or "none" for each in _configs(model)} - {"eager"}
+    used = " and ".join(sorted(names)) or "eager"
+    loaded, plain = _without_attentions(loaded), _without_attentions(plain)
+    assert_same(loaded, plain, f"{used} against eager", model)
 
 
 def has_several_attentions(model: Any) -> bool:
@@ -33,7 +40,7 @@ def has_several_attentions(model: Any) -> bool:
 @contextmanager
 def eager_attention(model: Any) -> Iterator[None]:
     """Attention computed openly, step by step, in every part of the model for a while."""
-    configs = {id(m.config): m.config for m in model.modules() if hasattr(m, "config")}
+    configs = {id(each): each for each in _configs(model)}
     before = {key: config._attn_implementation_internal for key, config in configs.items()}
     try:
         for config in configs.values():
@@ -42,6 +49,19 @@ def eager_attention(model: Any) -> Iterator[None]:
     finally:
         for key, config in configs.items():
             config._attn_implementation_internal = before[key]
+
+
+def _without_attentions(outputs: Any) -> Any:
+    """Only where they are computed openly they can be given; some give them unasked."""
+    if not isinstance(outputs, Mapping):
+        return outputs
+    return {name: part for name, part in outputs.items() if not name.endswith("attentions")}
+
+
+def _configs(model: Any) -> list[PreTrainedConfig]:
+    """Some modules keep a mere figure under that name."""
+    found = [getattr(module, "config", None) for module in model.modules()]
+    return [each for each in found if isinstance(each, PreTrainedConfig)]
 
 
 def assert_half_precision_is_close(
@@ -69,30 +89,61 @@ def assert_half_precision_is_close(
 def in_dtype(model: torch.nn.Module, dtype: torch.dtype) -> Iterator[None]:
     """The model's weights in another dtype for a while; the originals come back untouched.
 
-    Buffers that are not saved (tables of positions) stay as they are, as they do when a model
-    is loaded in a half type; one that a run puts in the place of another goes with it.
+    Each has the dtype that it has where transformers loads the model in that type: buffers
+    that are not saved (tables of positions) are made anew and say themselves, and some weights
+    stay in fp32. What a run puts in the place of a buffer goes with it.
     """
     kept: list[tuple[torch.Tensor, torch.Tensor]] = []
-    buffers = [(each._buffers, dict(each._buffers)) for each in model.modules()]
+    held = [each for module in model.modules() for each in (module._buffers, vars(module))]
+    before = [dict(each) for each in held]
+    made = _made_in(model, dtype)
     try:
-        for tensor in _castable(model):
+        for tensor, loaded in _as_loaded(model, dtype, made):
             kept.append((tensor, tensor.data))
-            tensor.data = tensor.data.to(dtype)
+            tensor.data = tensor.data.to(loaded)
+        forget_derived(model, made)
         yield
     finally:
         for tensor, data in kept:
             tensor.data = data
-        for now, before in buffers:
-            now.update(before)
+        for now, then in zip(held, before, strict=True):
+            now.update(then)
+        forget_derived(model, None)
 
 
-def _castable(model: torch.nn.Module) -> list[torch.Tensor]:
-    found = [tensor for tensor in model.parameters() if tensor.is_floating_point()]
-    for module in model.modules():
-        passing = module._non_persistent_buffers_set
-        found += [
-            tensor
-            for name, tensor in module.named_buffers(recurse=False)
-            if name not in passing and tensor.is_floating_point()
-        ]
-    return found
+def _as_loaded(
+    model: Any, dtype: torch.dtype, made: torch.nn.Module | None
+) -> Iterator[tuple[torch.Tensor, torch.dtype]]:
+    """Every floating tensor of the model with the dtype that a load gives it."""
+    passing = {
+        f"{path}.{name}" if path else name
+        for path, module in model.named_modules()
+        for name in module._non_persistent_buffers_set
+    }
+    dtypes = {name: buffer.dtype for name, buffer in made.named_buffers()} if made else {}
+    fixed = getattr(model, "_keep_in_fp32_modules_strict", None) or ()
+    if dtype is torch.float16:
+        fixed = [*fixed, *(getattr(model, "_keep_in_fp32_modules", None) or ())]
+    for name, tensor in [*model.named_parameters(), *model.named_buffers()]:
+        if not tensor.is_floating_point():
+            continue
+        if name in passing:
+            derived = dtype if made else tensor.dtype  # a run made it, from the weights
+            yield tensor, dtypes.get(name, derived)
+        elif not any(part in name for part in fixed):
+            yield tensor, dtype
+
+
+def _made_in(model: Any, dtype: torch.dtype) -> torch.nn.Module | None:
+    """A model of its kind, without weights, made while `dtype` is the default; None where it
+    can't be made so."""
+    before = torch.get_default_dtype()
+    torch.set_default_dtype(dtype)
+    try:
+        with torch.device("meta"), quiet_transformers():
+            made: torch.nn.Module = type(model)(copy.deepcopy(model.config))
+    except Exception:  # noqa: BLE001 (some compute with what they make, which meta can't)
+        return None
+    finally:
+        torch.set_default_dtype(before)
+    return made

@@ -4,7 +4,8 @@ What the file holds follows from what the database remembers of the type: the he
 arguments of a call, the levels that were reached, and the checks that don't apply to it.
 """
 
-from collections.abc import Mapping
+import textwrap
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 from rpgen.errors import UsageError
@@ -25,6 +26,8 @@ LEVELS = {
 
 CHECKS = ("saving", "layers", "attention", "gradients", "rows", "look_ahead", "cache")
 """What a file holds beside the levels, unless the type leaves it out."""
+
+_COMMENT = 86  # characters of a line of a comment
 
 
 def plan_architecture(architecture: Architecture, file_name: str, wishes: Wishes) -> TestPlan:
@@ -66,4 +69,20 @@ def plan_architecture(architecture: Architecture, file_name: str, wishes: Wishes
         draws="draws" in left_out,
         levels=levels,
         arguments=tuple(inputs),
+        notes=tuple(_notes(known, architecture.never)),
     )
+
+
+def _notes(known: Mapping[str, Any], never: Collection[str]) -> Iterator[str]:
+    """What the file leaves out and does not reach, each with its reason, in lines."""
+    left_out = {**dict.fromkeys(never, "not for this type"), **known.get("left_out", {})}
+    for title, reasons in (
+        ("Left out:", left_out),
+        ("Not reached:", {LEVELS[k]: v for k, v in known.get("missed", {}).items()}),
+    ):
+        if reasons:
+            yield title
+        for name, reason in reasons.items():
+            yield from textwrap.wrap(
+                f"- {name}: {reason}", _COMMENT, subsequent_indent="  ", break_long_words=False
+            )

@@ -59,7 +59,8 @@ class TestPlan:
 
     `checks` and `precisions` are of `rpgen.generate.chosen`; a model that `draws` random numbers
     gives the same output for the same seed only. `levels` are in words how far a file of an
-    architecture goes, `arguments` what its calls of the model hold.
+    architecture goes, `arguments` what its calls of the model hold, `notes` the lines that say
+    what it leaves out or does not reach, and why.
     """
 
     __test__ = False  # pytest: not a test class
@@ -85,6 +86,7 @@ class TestPlan:
     draws: bool = False
     levels: tuple[str, ...] = ()
     arguments: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

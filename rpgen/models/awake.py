@@ -1,7 +1,8 @@
 """Weights that begin as nothing, in a model that nobody trained.
 
 A gate that is shut, a projection or a codebook of zeros: training opens them. Until then what
-goes through them has no say in the result, and a test of it could not fail.
+goes through them has no say in the result, and a test of it could not fail. A batch norm that has
+seen no data doesn't normalise: a signal may fade away on its way through many.
 """
 
 import re
@@ -11,13 +12,17 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import torch
 
+_GATE = re.compile(r"(^|[._])(gate|alpha)(_\w+)?$")
 _AJAR = 0.5
 _SPREAD = 0.02
 _GLANCE = 1_024
 _GATE = re.compile(r"gate(_[a-z]+)?$")
 
+NORM_GAIN = "untrained_norm_gain"
+"""The entry of a configuration that says by how much batch norms without data amplify."""
 
-def awaken(model: Any, seed: int) -> None:
+
+def awaken(model: Any, seed: int, norm_gain: float | None = None) -> None:
     """Opens the gates, and fills each matrix of zeros with numbers from the seed.
 
     Buffers only where a checkpoint holds them: the others are computed anew with each load.
@@ -32,6 +37,23 @@ def awaken(model: Any, seed: int) -> None:
                     values.fill_(_AJAR)
             elif values.ndim > 1 and _empty(values):
                 values.copy_(_rows(values, generator))
+        if norm_gain is not None:
+            for norm in unused_norms(model):
+                norm.weight.fill_(norm_gain)
+
+
+def unused_norms(model: Any) -> "Iterator[torch.nn.modules.batchnorm._BatchNorm]":
+    """The batch norms whose statistics are those of no data."""
+    import torch
+
+    for module in model.modules():
+        if not isinstance(module, torch.nn.modules.batchnorm._BatchNorm) or not module.affine:
+            continue
+        mean, variance = module.running_mean, module.running_var
+        if mean is None or variance is None:
+            continue
+        if not mean.any() and bool((variance == 1).all()):
+            yield module
 
 
 def _kept(model: Any) -> "Iterator[tuple[str, torch.Tensor]]":

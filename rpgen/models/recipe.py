@@ -12,7 +12,8 @@ class Recipe:
     `rung` is a place in the ladder of `shrink`, `settings` values by path over it, `inputs`
     the plain form of the specs of `rpgen.models.examples`, `kinds` what they hold together.
     `levels` are those that were reached, "joint" only where `kinds` are all that the type
-    takes; `left_out` are checks that don't apply to the type, each with the reason.
+    takes, `missed` those that were not, with what was said; `left_out` are checks that don't
+    apply to the type, each with the reason (see `rpgen.architectures.ground`).
     """
 
     auto_class: str
@@ -20,6 +21,7 @@ class Recipe:
     settings: Mapping[str, Any] = field(default_factory=dict)
     inputs: Mapping[str, Any] = field(default_factory=dict)
     levels: tuple[str, ...] = ()
+    missed: Mapping[str, str] = field(default_factory=dict)
     left_out: Mapping[str, str] = field(default_factory=dict)
     kinds: tuple[str, ...] = ()
 
@@ -31,6 +33,7 @@ def from_plain(plain: Mapping[str, Any]) -> Recipe:
         plain.get("settings", {}),
         plain.get("inputs", {}),
         tuple(plain.get("levels", ())),
+        plain.get("missed", {}),
         plain.get("left_out", {}),
         tuple(plain.get("kinds", ())),
     )
@@ -45,6 +48,7 @@ def to_plain(recipe: Recipe) -> dict[str, Any]:
         "inputs": dict(recipe.inputs),
         "kinds": list(recipe.kinds),
         "levels": list(recipe.levels),
+        "missed": dict(recipe.missed),
         "left_out": dict(recipe.left_out),
     }
     return {key: value for key, value in plain.items() if value or key == "rung"}

@@ -87,8 +87,8 @@ def _sections_of(node: Mapping[str, Any]) -> list[int]:
 
 
 def _ragged(node: Mapping[str, Any]) -> bool:
-    """The grouped products of experts want rows of whole 16 bytes."""
-    return any(is_count(value) and value % 4 for key, value in node.items() if _ROWS.search(key))
+    """The grouped products of experts want rows of whole 16 bytes, in half types too."""
+    return any(is_count(value) and value % 8 for key, value in node.items() if _ROWS.search(key))
 
 
 def fit_heads(small: dict[str, Any]) -> None:

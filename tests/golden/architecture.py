@@ -25,9 +25,16 @@ HARDWARE_PREFERENCES = {
     "precision": None,
 }
 CLEANUP_AGE_MINUTES = 0.5
-PRECISIONS = ("bf16", "fp16")
+PRECISIONS = ("bf16",)
 LEVELS = ("forward", "joint modalities", "training step")  # what this file exercises
 ARGUMENTS = ("input_ids", "pixel_values", "attention_mask")
+
+# Left out:
+# - rows: outputs have no entry for each row: no output has an entry for each row
+# - fp16: a choice between alternatives falls otherwise: topk chooses otherwise at 3 of
+#   24 places; with the same choices the result is the same
+# Not reached:
+# - generation: ValueError: no head to write with
 
 
 class TestClip(unittest.TestCase):
@@ -75,7 +82,9 @@ class TestClip(unittest.TestCase):
         """Exercised here: forward, joint modalities, training step."""
         inputs = self.example()
         checks.assert_arguments(inputs, ARGUMENTS)
-        checks.assert_finite(self.forward(inputs))
+        outputs = self.forward(inputs)
+        checks.assert_finite(outputs)
+        checks.assert_alive(outputs)
 
     def test_every_input_matters(self):
         """Any one of the inputs taken from another example changes the result."""
@@ -109,6 +118,10 @@ class TestClip(unittest.TestCase):
 
     def test_saving_and_loading_changes_nothing(self):
         checks.assert_survives_saving(self.model, self.example())
+
+    def test_every_layer_shows_its_states(self):
+        """As many hidden states and attentions as the configuration has layers."""
+        checks.assert_promised_outputs(self.model, self.example())
 
     def test_attention_implementations_agree(self):
         """Fused attention gives what attention step by step gives."""

@@ -9,6 +9,7 @@ class Beginner(torch.nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.gate = torch.nn.Parameter(torch.zeros(1))
+        self.alpha_cross_attn = torch.nn.Parameter(torch.zeros(1))
         self.projection = torch.nn.Parameter(torch.zeros(3, 8))
         self.trained = torch.nn.Parameter(torch.ones(3, 8))
         self.bias = torch.nn.Parameter(torch.zeros(8))
@@ -21,6 +22,7 @@ def test_gates_open_and_matrices_of_zeros_are_filled() -> None:
     model = Beginner()
     awaken(model, seed=0)
     assert model.gate.item() == 0.5
+    assert model.alpha_cross_attn.item() == 0.5
     assert model.projection.count_nonzero() == 24
     assert model.get_buffer("codes").count_nonzero() == 20
     lengths = model.get_buffer("codes").norm(dim=1)
@@ -43,3 +45,15 @@ def test_the_same_seed_gives_the_same_weights() -> None:
     awaken(third, seed=1)
     assert torch.equal(first.projection, second.projection)
     assert not torch.equal(first.projection, third.projection)
+
+
+def test_batch_norms_without_data_amplify_as_they_are_told() -> None:
+    model = torch.nn.Sequential(torch.nn.BatchNorm1d(3), torch.nn.BatchNorm1d(3))
+    trained = model[1].running_mean
+    assert trained is not None
+    trained.fill_(0.1)
+    awaken(model, seed=0)
+    assert model[0].weight.eq(1).all()
+    awaken(model, seed=0, norm_gain=4.0)
+    assert model[0].weight.eq(4).all()
+    assert model[1].weight.eq(1).all()

@@ -42,6 +42,20 @@ def test_what_a_type_does_not_stand_is_left_out() -> None:
     assert made.draws
 
 
+def test_reasons_stand_in_the_file_whole() -> None:
+    reason = "a choice falls otherwise: " + "topk chooses otherwise at 3 of 24 places, " * 6 + "end"
+    tiny = {"auto_class": "AutoModel", "rung": 0, "inputs": {"input_ids": IDS},
+            "left_out": {"fp16": reason},
+            "missed": {"training": "the loss is infinite"}}  # fmt: skip
+    made = plan(tiny)
+    assert made.notes[0] == "Left out:"
+    assert made.notes[-2:] == ("Not reached:", "- training step: the loss is infinite")
+    told = " ".join(line.strip() for line in made.notes[1:-2])
+    assert told == f"- fp16: {reason}"
+    text = Renderer().render(made)
+    assert all(f"# {line}\n" in text for line in made.notes)
+
+
 def test_the_command_says_what_shapes_the_file() -> None:
     known = Architecture("some", Family.EMBEDDING, None, "AutoModel", "SomeConfig")
     wishes = Wishes(device="cuda", weights="auto", revision="main", cleanup_minutes=60.0)

@@ -1,0 +1,38 @@
+"""What a model remembers of its runs, forgotten: it may be of another dtype or mode."""
+
+import torch
+
+
+def forget_caches(module: torch.nn.Module) -> None:
+    """What a module remembers per argument: by `lru_cache`, or in an object with a `cache`."""
+    for value in list(vars(module).values()):
+        if hasattr(value, "cache_clear"):
+            value.cache_clear()
+        elif isinstance(getattr(value, "cache", None), dict):
+            value.cache.clear()
+
+
+def forget_inference(model: torch.nn.Module) -> None:
+    """What a model remembers of runs in inference mode no gradient may flow through: tensors
+    become ordinary ones, the rest is forgotten."""
+    for module in model.modules():
+        forget_caches(module)
+        for held in (vars(module), module._buffers):
+            for name, value in list(held.items()):
+                if isinstance(value, torch.Tensor) and value.is_inference():
+                    held[name] = value.clone()
+
+
+def forget_derived(model: torch.nn.Module, made: torch.nn.Module | None) -> None:
+    """What a model derives from its weights when it runs, it derives anew: what it drops when
+    it is trained, what it remembers per argument, and what is None in a model just `made`."""
+    if not model.training:
+        model.train().eval()
+    fresh = dict(made.named_modules()) if made is not None else {}
+    for path, module in model.named_modules():
+        forget_caches(module)
+        for name, value in list(vars(module).items()):
+            if not isinstance(value, torch.Tensor) or path not in fresh:
+                continue
+            if getattr(fresh[path], name, value) is None:
+                setattr(module, name, None)

@@ -1,0 +1,276 @@
+"""A check is left out on a ground that is recognised, and on no other."""
+
+import functools
+from dataclasses import dataclass
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import torch
+from transformers import GPT2Config, GPT2LMHeadModel, PreTrainedConfig
+
+from rpgen import checks
+from rpgen.architectures import trial
+from rpgen.architectures.ground import Explained, Ground, ground_of
+from rpgen.architectures.rules import explained
+from rpgen.checks.choices import Choices, DivergedError
+from rpgen.checks.gradients import NoGradientError
+
+
+@dataclass
+class One:
+    """As much of a trial's subject as a rule looks at."""
+
+    model: Any
+    inputs: dict[str, Any]
+
+    def forward_freely(self, inputs: Any) -> Any:
+        with torch.inference_mode():
+            return self.model(**inputs)
+
+    def fresh(self) -> "One":
+        return self
+
+
+class Layers(torch.nn.Module):
+    """A stack, and something done to what it gives."""
+
+    def __init__(self, then: Any, width: int = 8) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.config = SimpleNamespace(num_hidden_layers=2)
+        self.stack = torch.nn.ModuleList(torch.nn.Linear(width, width) for _ in range(2))
+        self.last = torch.nn.Linear(width, width)
+        self.then = then
+
+    def forward(self, x: torch.Tensor) -> dict[str, torch.Tensor]:
+        given = x
+        for layer in self.stack:
+            x = layer(x)
+        return {"result": self.last(self.then(self, given, x))}
+
+
+X = torch.linspace(-2, 2, 32).view(4, 8)
+
+
+def why(check: str, error: BaseException, one: Any = None) -> Ground | None:
+    found = explained(check, trial.said_by(error), error, one)
+    return found.ground if found else None
+
+
+@pytest.mark.parametrize(
+    ("check", "said", "ground"),
+    [
+        ("draws", "the model drew random numbers, or seeded the generator", Ground.DRAWS),
+        ("layers", "hidden states were asked for, and no output is declared for them",
+         Ground.UNDECLARED),
+        ("layers", "attentions were asked for, and stay empty", Ground.EMPTY),
+        ("layers", "hidden states were asked for, and hidden_states stay empty", Ground.EMPTY),
+        ("layers", "attentions[0] has shape (32, 72), which is no map of queries and keys",
+         Ground.NO_WEIGHTS),
+        ("layers", "attentions[0] is no distribution: it holds negative values (-0.9)",
+         Ground.NO_WEIGHTS),
+        ("layers", "attentions[0] is a share of a distribution: rows sum to 0.4 only",
+         Ground.SHARE),
+        ("layers", "hidden_states: 5 tensors for 2 layers; there is one before", Ground.OWN_COUNT),
+        ("layers", "hidden_states[2] has shape (8, 256), the first (32, 96)", Ground.RESHAPED),
+        ("rows", "no output has an entry for each row", Ground.PACKED),
+    ],
+)  # fmt: skip
+def test_what_can_only_be_by_design(check: str, said: str, ground: Ground) -> None:
+    assert why(check, AssertionError(said)) is ground
+
+
+@pytest.mark.parametrize(
+    ("check", "said"),
+    [
+        ("layers", "outputs.hidden_states[1]: 768 of 4352 values are NaN or infinite"),
+        ("layers", "attentions[0] is no distribution: rows sum to up to 1.7"),
+        ("saving", "not in the saved files: a.weight"),
+        ("cache", "positions 6 to 7 with the cache: differs by 0.006"),
+        ("draws", "the model changed torch.backends.cudnn.benchmark"),
+    ],
+)
+def test_what_nobody_recognises_is_a_failed_check(check: str, said: str) -> None:
+    plain = One(SimpleNamespace(config=GPT2Config()), {})
+    assert why(check, AssertionError(said), plain) is None
+
+
+def test_the_messages_that_come_as_other_errors() -> None:
+    cache = AttributeError("'MambaCausalLMOutput' object has no attribute 'past_key_values'")
+    assert why("cache", cache) is Ground.UNDECLARED
+    asked = TypeError("forward() got an unexpected keyword argument 'output_hidden_states'")
+    assert why("layers", asked) is Ground.UNDECLARED
+    changed = RuntimeError("one of the variables has been modified by an inplace operation: x")
+    assert why("gradients", changed) is Ground.IN_PLACE
+
+
+def missed(one: One, name: str = "stack.0") -> Ground | None:
+    return why("gradients", NoGradientError([name]), one)
+
+
+def test_a_gradient_that_the_model_cuts_off() -> None:
+    model = Layers(lambda _, given, x: given + x.detach())
+    with pytest.raises(NoGradientError):
+        checks.assert_gradients_arrive(model, {"x": X})
+    assert missed(One(model, {"x": X})) is Ground.DETACHED
+
+
+def test_a_gradient_of_what_decides_a_choice_only() -> None:
+    def pick(_: Any, given: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
+        return given.gather(-1, x.topk(8, dim=-1).indices)
+
+    assert missed(One(Layers(pick), {"x": X})) is Ground.CHOICE
+
+
+def test_a_gradient_of_what_no_output_depends_on() -> None:
+    assert missed(One(Layers(lambda _, given, x: given), {"x": X})) is Ground.UNUSED
+
+
+def test_a_gradient_that_is_lost_otherwise_is_a_failure() -> None:
+    lost = Layers(lambda _, given, x: given + torch.tensor(x.tolist()))
+    assert missed(One(lost, {"x": X})) is None
+
+
+def test_a_stack_that_a_call_does_not_go_through_needs_no_gradient() -> None:
+    model = Layers(lambda *_: X)
+    model.spare = torch.nn.ModuleList(torch.nn.Linear(2, 2) for _ in range(2))
+    model.then = lambda _, given, x: x
+    checks.assert_gradients_arrive(model, {"x": X})
+
+
+def routed(_: Any, given: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
+    """Two values that only rounding tells apart, and a choice of either."""
+    close = torch.stack([x, x + 1e-4 * (1 + x.abs())])
+    experts = torch.stack([given, 9 - given])
+    return experts.gather(0, close.topk(1, dim=0).indices)[0]
+
+
+def test_a_choice_that_falls_otherwise_in_a_half_type_is_proven() -> None:
+    one = One(Layers(routed), {"x": X})
+    with pytest.raises(AssertionError) as failure:
+        checks.assert_half_precision_is_close(one.model, one.inputs, ("bf16",))
+    found = explained("bf16", str(failure.value), failure.value, one)
+    assert found is not None
+    assert found.ground is Ground.CHOICE
+    assert "topk chooses otherwise at" in found.said
+
+
+def test_a_fault_of_a_half_type_is_none_of_choice_or_rounding() -> None:
+    def wrong(_: Any, given: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
+        return x * (2 if x.dtype is torch.bfloat16 else 1)
+
+    one = One(Layers(wrong), {"x": X})
+    with pytest.raises(AssertionError) as failure:
+        checks.assert_half_precision_is_close(one.model, one.inputs, ("bf16",))
+    assert why("bf16", failure.value, one) is None
+
+
+def test_a_model_that_any_rounding_throws_off() -> None:
+    steep = Layers(lambda _, given, x: torch.sin(1e4 * x))
+    assert why("bf16", AssertionError("differs"), One(steep, {"x": X})) is Ground.SENSITIVE
+
+
+def test_choices_are_put_in_as_they_were_made() -> None:
+    values = torch.tensor([[3.0, 1.0, 2.0]])
+    with Choices() as first:
+        values.topk(2), values.max(dim=1), values.round(), values > 1.5, values.long()
+    other = torch.tensor([[1.2, 3.0, 1.0]])
+    with Choices(first) as second:
+        best, places = other.topk(2)
+        most = other.max(dim=1)
+        rounded = other.round()
+        assert torch.equal(other > 1.5, torch.tensor([[True, False, True]]))
+    assert places.tolist() == [[0, 2]]
+    assert torch.equal(best, torch.tensor([[1.2, 1.0]]))
+    assert most.indices.tolist() == [0]
+    assert rounded.tolist() == [[3.0, 1.0, 2.0]]
+    assert "topk chooses otherwise at 2 of 2 places" in str(second)
+    with pytest.raises(DivergedError), Choices(first):
+        torch.rand(2, 5).topk(2)
+
+
+def test_drawing_is_seen() -> None:
+    noisy = Layers(lambda _, given, x: x + torch.rand_like(x))
+    assert why("rows", AssertionError("row 1 differs"), One(noisy, {"x": X})) is Ground.DRAWS
+    calm = Layers(lambda _, given, x: x)
+    assert why("rows", AssertionError("row 1 differs"), One(calm, {"x": X})) is None
+
+
+@pytest.mark.parametrize(
+    ("config", "both"),
+    [
+        ({"is_encoder_decoder": True}, True),
+        ({"is_decoder": False}, True),
+        ({"is_decoder": True}, False),
+        ({"attn_type": "bi"}, True),
+        ({}, False),
+    ],
+)
+def test_a_text_read_as_a_whole(config: dict[str, Any], both: bool) -> None:
+    one = One(SimpleNamespace(config=SimpleNamespace(**config)), {})
+    found = why("look_ahead", AssertionError("positions before 8: differs by 0.1"), one)
+    assert (found is Ground.BOTH_WAYS) is both
+
+
+class Growing(PreTrainedConfig):
+    model_type = "growing"
+
+    def __init__(self, steps: Any = (), **more: Any) -> None:
+        super().__init__(**more)
+        self.steps = [*steps, "end"]
+
+
+def test_a_configuration_that_is_another_after_saving() -> None:
+    said = AssertionError("the configuration says steps = ['end', 'end'] instead of ['end']")
+    growing = One(SimpleNamespace(config=Growing()), {})
+    assert why("saving", said, growing) is Ground.CONFIGURATION
+    assert why("saving", said, One(SimpleNamespace(config=GPT2Config()), {})) is None
+
+
+def small() -> One:
+    config = GPT2Config(n_layer=1, n_embd=16, n_head=2, vocab_size=20, n_positions=16)
+    model = GPT2LMHeadModel(config).eval()
+    return One(model, {"input_ids": torch.arange(4)[None]})
+
+
+def test_what_transformers_itself_loads_in_a_half_type() -> None:
+    one = small()
+    refusal = RuntimeError("mat1 and mat2 must have the same dtype")
+    assert why("bf16", refusal, one) is None
+
+    class Stubborn(GPT2LMHeadModel):
+        def forward(self, input_ids: Any, **more: Any) -> Any:
+            torch.ones(1, 2) @ torch.ones(2, 1, dtype=self.dtype)
+            return super().forward(input_ids=input_ids, **more)
+
+    one.model.__class__ = Stubborn
+    assert why("bf16", refusal, one) is Ground.ONE_TYPE
+
+
+def test_a_model_that_asking_breaks() -> None:
+    one = small()
+    assert why("layers", AttributeError("'NoneType' has no size"), one) is None
+    plain = one.model.forward
+
+    def breaking(output_hidden_states: Any = None, **more: Any) -> Any:
+        if output_hidden_states:
+            one.model.forward = functools.partial(pytest.fail, "broken")
+            raise AttributeError("broken")
+        return plain(**more)
+
+    one.model.forward = breaking
+    assert why("layers", AttributeError("'NoneType' has no size"), one) is Ground.BREAKS
+
+
+def test_transformers_may_refuse_in_so_many_words() -> None:
+    with pytest.raises(ValueError, match="max_new_tokens") as refusal:
+        small().model.generate(torch.arange(4)[None], max_new_tokens=-1)
+    assert why("gradients", refusal.value) is Ground.REFUSED
+    assert why("gradients", ValueError("ours")) is None
+
+
+def test_a_reason_names_its_ground_again() -> None:
+    for ground in Ground:
+        assert ground_of(str(Explained(ground, "12 of 20"))) is ground
+    assert ground_of("it failed") is None
