@@ -16,6 +16,8 @@ __all__ = [
     "BackendError",
     "Description",
     "Evidence",
+    "Facility",
+    "LostError",
     "ModelIdentity",
     "Prepared",
     "Sizes",
@@ -31,6 +33,11 @@ Sizes = Mapping[str, tuple[int | None, ...]]
 
 class BackendError(Exception):
     """A backend that is here could not prepare or run a model, or would have fallen back."""
+
+
+class LostError(BackendError):
+    """What computed is gone (a browser that died, a device that was lost), so this result is, too.
+    It says nothing of the model: the next call starts what is needed afresh."""
 
 
 def first_line(error: BaseException) -> str:
@@ -114,4 +121,20 @@ class Backend(Protocol):
         self, model: Any, inputs: Mapping[str, Any], target: Target, identity: ModelIdentity
     ) -> Prepared:
         """`model` is a flat call, `inputs` an example: tensors on the CPU by name, in order."""
+        ...
+
+
+class Facility(Protocol):
+    """What a backend shares among all of its models, such as a browser. The pool holds it as a
+    resource, for as long as a model needs it at least."""
+
+    name: str
+
+    @property
+    def held_bytes(self) -> int:
+        """The memory that it takes now, outside of this process."""
+        ...
+
+    def close(self) -> None:
+        """End it. What uses it nevertheless starts it again."""
         ...

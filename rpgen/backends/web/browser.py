@@ -1,4 +1,5 @@
-"""One headless browser for all models of this process, in a thread of its own.
+"""One headless browser for all models of this process, in a thread of its own. The pool holds it
+as a resource while models need it, and ends it.
 
 caller:  do(work) ──► queue ──► thread: is it alive? else start it ──► work(live) ──► result
                                                             (a loop of asyncio is only in there)
@@ -23,7 +24,7 @@ from typing import Any, TypeVar
 from rpgen.backends.base import BackendError
 from rpgen.backends.web import kept
 from rpgen.backends.web.program import Missing, Program, find_program
-from rpgen.backends.web.running import Live, Running, said
+from rpgen.backends.web.running import Live, Running, descendants, memory_of, said
 from rpgen.backends.web.server import PageServer
 
 logger = logging.getLogger("rpgen.backends.web")
@@ -49,6 +50,8 @@ class _Job:
 class SharedBrowser:
     """Starts with the first work. Its methods may be called from any thread."""
 
+    name = "browser"
+
     def __init__(self, program: Program) -> None:
         self.process = os.getpid()
         self._program = program
@@ -62,6 +65,16 @@ class SharedBrowser:
     def processes(self) -> tuple[int, ...]:
         """The driver first, then the browser and what it started; none where none was started."""
         return tuple(each.pid for each in self._processes)
+
+    @property
+    def held_bytes(self) -> int:
+        """What its processes take, shared pages in parts where the system tells them."""
+        return sum(memory_of(each) for each in self._family())
+
+    def _family(self) -> list[Any]:
+        """The driver and all below it: pages have processes of their own, which come and go."""
+        driver = self._processes[:1]
+        return [*driver, *(each for one in driver for each in descendants(one))]
 
     def do(self, work: Work[T], patience: float = PATIENCE) -> T:
         """Let `work` use the browser, and return its result. Raises BackendError where the
@@ -168,6 +181,13 @@ def shared_browser() -> SharedBrowser:
             _shared = SharedBrowser(program)
             atexit.register(close_shared_browser)
         return _shared
+
+
+def running_browser() -> SharedBrowser | None:
+    """The browser of this process, if it has started one."""
+    with _shared_lock:
+        found = _shared
+    return found if found is not None and found.process == os.getpid() else None
 
 
 def close_shared_browser() -> None:

@@ -85,7 +85,7 @@ class Running:
         finally:
             new = [each for each in psutil.Process().children() if each not in before]
             driver = [each for each in new if "run-driver" in _words(each)]
-            self.processes = [*driver, *(p for each in driver for p in _descendants(each))]
+            self.processes = [*driver, *(p for each in driver for p in descendants(each))]
             words = [word for each in self.processes[1:2] for word in _words(each)]
             self._folders += [w.removeprefix(_PROFILE) for w in words if w.startswith(_PROFILE)]
             for thread in set(threading.enumerate()) - threads:
@@ -136,13 +136,29 @@ def _words(process: Any) -> list[str]:
         return []
 
 
-def _descendants(process: Any) -> list[Any]:
+def descendants(process: Any) -> list[Any]:
     import psutil
 
     try:
         return list(process.children(recursive=True))
     except psutil.Error:
         return []
+
+
+def memory_of(process: Any) -> int:
+    """In bytes: of pages that it shares its part, where the system tells that; 0 once it ended."""
+    import psutil
+
+    try:
+        return int(process.memory_full_info().pss)
+    except (psutil.AccessDenied, AttributeError):
+        pass
+    except psutil.Error:
+        return 0
+    try:
+        return int(process.memory_info().rss)
+    except psutil.Error:
+        return 0
 
 
 def said(error: BaseException) -> str:

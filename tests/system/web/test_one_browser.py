@@ -10,12 +10,15 @@ from pathlib import Path
 
 import psutil
 import pytest
+import torch
 
 from rpgen.backends.base import BackendError
-from rpgen.backends.web.browser import SharedBrowser
+from rpgen.backends.web.browser import SharedBrowser, close_shared_browser, running_browser
 from rpgen.backends.web.kept import kept_processes
 from rpgen.backends.web.program import Program
 from rpgen.backends.web.running import Live
+from rpgen.models import Checkpoint
+from rpgen.pool.pool import ResourcePool
 from rpgen.run.surroundings import Surroundings
 from tests.system.web.conftest import gone
 
@@ -119,6 +122,32 @@ def test_close_leaves_nothing_and_it_may_start_again(own_browser: SharedBrowser)
     assert own_browser.processes == ()
     assert not set(first) & kept_processes()
     assert own_browser.do(lambda live: add(live, 1)) == 2
+
+
+def test_the_pool_holds_it_with_its_memory_and_ends_it(browser_files: Program) -> None:
+    close_shared_browser()
+    pool, mb = ResourcePool(), 2**20
+    bert = Checkpoint("bert-base-uncased", "AutoModelForMaskedLM", "bert", "tiny")
+    with pool.lease("embedding", bert.name, bert.load_model, {"device": "wasm"}) as model:
+        model(input_ids=torch.tensor([[5, 17, 33, 8]]))
+        browser = running_browser()
+        assert browser is not None
+        assert pool.resources["rpgen:browser"] is browser
+        stats = pool.get_stats()
+        taken = pool._stats["rpgen:browser"]["memory_usage"]
+        assert 50 * mb < taken < 2000 * mb
+        assert stats["devices"]["cpu"] >= taken
+        assert pool.cleanup_unused_resources(max_age_minutes=0) == 0
+        first = browser.processes
+        pool.clear()
+        assert browser.processes == first
+    assert (dict(pool.resources), dict(pool.models)) == ({}, {})
+    assert gone(first)
+    assert browser.processes == ()
+    with pool.lease("embedding", bert.name, bert.load_model, {"device": "wasm"}):
+        assert browser.processes
+    pool.clear()
+    assert browser.processes == ()
 
 
 OWNER = """
