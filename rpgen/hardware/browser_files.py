@@ -18,6 +18,8 @@ from rpgen.paths import user_cache_folder
 
 INSTALL = "rpgen detect --install-browser"
 INSTALLED = "installed.json"
+PACKAGES = {"playwright": "drives the browser", "onnx": "a model is exported with"}
+"""What the extra `web` brings, and what each is for."""
 
 
 @dataclass(frozen=True)

@@ -1,11 +1,13 @@
 """Which browser WebGPU, WebNN and wasm would run in, without starting it."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from rpgen.hardware.browser_files import (
     CHROMIUM,
     INSTALL,
+    PACKAGES,
     RUNTIME,
     has_own_browser,
     installed,
@@ -31,11 +33,11 @@ _MAC_APPLICATIONS = ("Google Chrome", "Chromium", "Microsoft Edge")
 @dataclass(frozen=True)
 class Browser:
     """What there is to drive: `name` is the browser that would be taken, None without one;
-    `runtime` the version of onnxruntime-web that is here."""
+    `runtime` the version of onnxruntime-web that is here, `packages` those of Python's."""
 
     name: str | None
     runtime: str | None
-    playwright: str | None
+    packages: Mapping[str, str | None]
     pinned: bool = True
     asked_for: str | None = None
 
@@ -43,9 +45,9 @@ class Browser:
     def missing(self) -> tuple[str, str]:
         """(reason, remedy) for what is missing; empty where nothing is."""
         absent, remedies = [], []
-        if self.playwright is None:
-            absent.append("playwright, which drives the browser, isn't installed")
-            remedies.append(INSTALL_DRIVER)
+        lacking = [name for name, version in self.packages.items() if version is None]
+        absent += [f"{name}, which {PACKAGES[name]}, isn't installed" for name in lacking]
+        remedies += [INSTALL_DRIVER] * bool(lacking)
         if self.name is None and not self.pinned:
             wrong = f"RPGEN_BROWSER names {self.asked_for}, which isn't there"
             absent.append(wrong if self.asked_for else "no Chromium, Chrome or Edge found")
@@ -60,13 +62,14 @@ class Browser:
 
 
 def find(here: Surroundings) -> Browser:
-    playwright = installed_versions(["playwright"], here.search_path).get("playwright")
+    versions = installed_versions(list(PACKAGES), here.search_path)
+    packages = {name: versions.get(name) for name in PACKAGES}
     folder = _folder(here)
     runtime = folder and installed(RUNTIME, folder)
     asked_for = here.env.get("RPGEN_BROWSER")
     pinned = not asked_for and has_own_browser(here.system, here.machine)
     version = RUNTIME.version if runtime else None
-    return Browser(browser_name(here), version, playwright, pinned, asked_for)
+    return Browser(browser_name(here), version, packages, pinned, asked_for)
 
 
 def browser_name(here: Surroundings) -> str | None:

@@ -13,9 +13,9 @@ def in_browser(backend: Backend, here: Surroundings) -> BackendReport:
     facts = {
         "browser": browser.name,
         "onnxruntime_web": browser.runtime,
-        "playwright": browser.playwright,
+        **browser.packages,
     }
-    found = f"{browser.name}, onnxruntime-web {browser.runtime}, playwright {browser.playwright}"
+    found = f"{browser.name}, onnxruntime-web {browser.runtime}, playwright {facts['playwright']}"
     evidence = (Evidence(Step.LIBRARY, not reason, reason or found),)
     if reason:
         verdict = absent if browser.name is None else unusable

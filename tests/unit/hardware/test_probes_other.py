@@ -209,6 +209,12 @@ def installed(folder, *packages):
         (place / INSTALLED).write_text(json.dumps(made))
 
 
+def packages(machine):
+    """What the extra `web` brings."""
+    machine.package("playwright", "1.65.2")
+    machine.package("onnx", "1.23.2")
+
+
 @pytest.fixture
 def cache(machine, tmp_path):
     machine.env["RPGEN_CACHE_DIR"] = str(tmp_path / "cache")
@@ -216,20 +222,22 @@ def cache(machine, tmp_path):
 
 
 def test_a_browser_without_its_driver_and_a_driver_without_a_browser(machine, cache):
-    machine.package("playwright", "1.65.2")
+    packages(machine)
     report = webgpu.probe(machine.here)
     assert report.state is State.ABSENT
     assert report.reason == "Chromium 153.0.0 and onnxruntime-web 1.30.0 aren't installed"
     assert report.remedy == "rpgen detect --install-browser"
     installed(cache, CHROMIUM, RUNTIME)
-    shutil.rmtree(machine.packages / "playwright-1.65.2.dist-info")
-    report = webgpu.probe(machine.here)
-    assert report.state is State.UNUSABLE
-    assert report.remedy == 'pip install "rpgen[web]"'
+    for package in ("playwright-1.65.2", "onnx-1.23.2"):
+        shutil.rmtree(machine.packages / f"{package}.dist-info")
+        report = webgpu.probe(machine.here)
+        assert report.state is State.UNUSABLE
+        assert f"{package.partition('-')[0]}, which " in report.reason
+        assert report.remedy == 'pip install "rpgen[web]"'
 
 
 def test_files_that_are_torn_are_not_installed(machine, cache):
-    machine.package("playwright", "1.65.2")
+    packages(machine)
     installed(cache, CHROMIUM, RUNTIME)
     assert webnn.probe(machine.here).state is State.SOFTWARE
     (cache / "web" / RUNTIME.folder_name / "file").write_text("12")
@@ -240,7 +248,7 @@ def test_files_that_are_torn_are_not_installed(machine, cache):
 
 def test_without_a_gpu_the_browsers_adapters_are_software_and_not_available(machine, cache):
     installed(cache, CHROMIUM, RUNTIME)
-    machine.package("playwright", "1.65.2")
+    packages(machine)
     for probe in (webgpu.probe, webnn.probe):
         report = probe(machine.here)
         assert report.state is State.SOFTWARE
@@ -250,7 +258,7 @@ def test_without_a_gpu_the_browsers_adapters_are_software_and_not_available(mach
 
 def test_webgpu_with_a_gpu(machine, cache):
     installed(cache, CHROMIUM, RUNTIME)
-    machine.package("playwright", "1.65.2")
+    packages(machine)
     machine.file("dev/dri/renderD128")
     report = webgpu.probe(machine.here)
     assert report.state is State.AVAILABLE
@@ -259,7 +267,7 @@ def test_webgpu_with_a_gpu(machine, cache):
 
 def test_where_no_browser_is_pinned_the_systems_has_to_do(machine, cache):
     machine.system, machine.machine = "Darwin", "arm64"
-    machine.package("playwright", "1.65.2")
+    packages(machine)
     report = webgpu.probe(machine.here)
     assert "no Chromium, Chrome or Edge found" in report.reason
     machine.file("Applications/Google Chrome.app/Contents/MacOS/Google Chrome")
@@ -271,7 +279,7 @@ def test_where_no_browser_is_pinned_the_systems_has_to_do(machine, cache):
 
 
 def test_the_browser_that_was_named_is_taken(machine, cache):
-    machine.package("playwright", "1.65.2")
+    packages(machine)
     installed(cache, CHROMIUM, RUNTIME)
     machine.env["RPGEN_BROWSER"] = "/opt/mine/chrome"
     assert "/opt/mine/chrome, which isn't there" in webgpu.probe(machine.here).reason
