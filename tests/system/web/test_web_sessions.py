@@ -105,12 +105,35 @@ def test_what_webnn_can_not_take_whole_is_a_failure(monkeypatch: pytest.MonkeyPa
         prepare(WebNnBackend(), tiny("vit"), example(tiny("vit")))
 
 
-def test_webnn_on_a_gpu_is_not_what_linux_has() -> None:
-    found = evidence(WebNnBackend(), "webnn:gpu")
+@pytest.mark.parametrize("device", ["gpu", "npu"])
+def test_webnn_on_an_accelerator_is_refused_where_nobody_says_that_it_computes(
+    device: str,
+) -> None:
+    """This Chromium gives a context for each, computes on the processor, and says neither."""
+    found = evidence(WebNnBackend(), f"webnn:{device}")
     assert not found.available
-    assert "computes on the processor" in found.reason
+    assert f"doesn't say that WebNN computes on the {device}" in found.reason
+    inputs = {"input": torch.ones(2, 4)}
+    with pytest.raises(BackendError, match=f"doesn't say that WebNN computes on the {device}"):
+        prepare(WebNnBackend(), torch.nn.Linear(4, 4), inputs, f"webnn:{device}")
+
+
+def test_webnn_says_what_computes(own_browser: SharedBrowser) -> None:
     assert not evidence(WebNnBackend(), "webnn:tpu").available
-    assert evidence(WebNnBackend(), "webnn").available
+    found = evidence(WebNnBackend(own_browser))
+    assert (found.available, found.software) == (True, True)
+    assert "computes on the processor" in found.reason
+    inputs = {"input": torch.ones(2, 4)}
+    told = prepare(WebNnBackend(own_browser), torch.nn.Linear(4, 4), inputs).describe()
+    assert (told.device, told.software) == ("CPU", True)
+    assert told.notes == ("WebNN computes on the processor", "the graph in 1 part")
+    says = "rpgen.machineLearning = async () => ({ accelerated: true })"
+    own_browser.do(lambda live: live.page("webnn").content.evaluate(f"() => {{ {says} }}"))
+    found = evidence(WebNnBackend(own_browser), "webnn:gpu")
+    assert (found.available, found.software) == (True, False)
+    told = prepare(WebNnBackend(own_browser), torch.nn.Linear(4, 4), inputs, "webnn:gpu").describe()
+    assert (told.device, told.software) == ("GPU", False)
+    assert told.notes == ("the graph in 1 part",)
 
 
 def test_an_imitated_gpu_counts_only_where_it_is_asked_for(
