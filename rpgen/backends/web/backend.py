@@ -2,7 +2,7 @@
 
 | provider | what is asked of it | what would be a fallback |
 |---|---|---|
-| wasm | nothing | there is nothing below it |
+| wasm | all nodes on the runtime's own kernels | any node elsewhere |
 | WebGPU | an adapter | products of matrices or convolutions left to the processor |
 | WebNN | strict: no node of the graph may stay outside | it raises |
 | WebNN on `gpu`, `npu` | a context that says it is accelerated | one that doesn't say so |
@@ -16,7 +16,15 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from rpgen.backends.base import BackendError, Description, Evidence, ModelIdentity, Prepared, Target
+from rpgen.backends.base import (
+    BackendError,
+    Description,
+    Evidence,
+    LostError,
+    ModelIdentity,
+    Prepared,
+    Target,
+)
 from rpgen.backends.export import ExportedModel, axis_name, export
 from rpgen.backends.prepared import PreparedModel, arrays, tensor
 from rpgen.backends.web.browser import SharedBrowser, shared_browser
@@ -81,7 +89,7 @@ class WebBackend(ABC):
             precision="f32",
             nodes=where.nodes,
             prepare_seconds=round(exported.seconds + session.opened.seconds, 3),
-            notes=self._notes(session.opened, where),
+            notes=(*self._notes(session.opened, where), *_outside(session.opened)),
         )
         return _OnPage(self._labelled(described, target), session, exported)
 
@@ -119,7 +127,7 @@ class WasmBackend(WebBackend):
         live.page("probe")
         live.close_page("probe")
         reason = f"{_RUNTIME} loaded in Chromium {live.version}"
-        return Evidence(True, reason, details={"browser": live.version})
+        return Evidence(True, reason, details=_facts(live))
 
     def _provider(self, target: Target) -> Provider:
         return Provider("wasm", {"name": "wasm"})
@@ -128,7 +136,9 @@ class WasmBackend(WebBackend):
         return (f"{opened.threads} thread{'s' * (opened.threads != 1)}",)
 
     def _must_compute(self, where: Placed) -> None:
-        """There is nothing below it that could."""
+        others = {name: count for name, count in where.nodes.items() if name != "CPU"}
+        if others or not where.nodes:
+            raise BackendError(f"wasm was asked for, but others would compute: {others or 'none'}")
 
 
 class WebGpuBackend(WebBackend):
@@ -142,7 +152,7 @@ class WebGpuBackend(WebBackend):
             remedy = "needs a GPU that the browser may use, and its driver"
             return Evidence(False, str(found["missing"]), remedy)
         name, software = _name_of(found), bool(found["isFallbackAdapter"])
-        details = {"adapter": name, "browser": live.version}
+        details = {"adapter": name, **_facts(live)}
         if not software:
             return Evidence(True, f"WebGPU adapter {name}", details=details)
         asked_for = os.environ.get(SOFTWARE) == "1"
@@ -195,7 +205,7 @@ class WebNnBackend(WebBackend):
             remedy = "take the browser of rpgen detect --install-browser: it is built with WebNN"
             return Evidence(False, str(found["missing"]), remedy)
         accelerated = found["accelerated"] is True
-        details = {"browser": live.version, "device_type": asked}
+        details = {"device_type": asked, **_facts(live)}
         if asked in _ACCELERATORS and not accelerated:
             return Evidence(False, _unaccelerated(asked), "ask for webnn", True, details)
         where = "" if accelerated else ", and it computes on the processor"
@@ -265,11 +275,22 @@ class _OnPage(PreparedModel):
         try:
             found = self._session.run(arrays(inputs, tuple(self._session.opened.inputs)))
         except BackendError as error:
-            raise BackendError(f"{self._described.computed_by}: {error}") from error
+            kind = LostError if isinstance(error, LostError) else BackendError
+            raise kind(f"{self._described.computed_by}: {error}") from error
         return {name: tensor(found[name]) for name in self._outputs}
 
     def _free(self) -> None:
         self._session.release()
+
+
+def _outside(opened: Opened) -> tuple[str, ...]:
+    """A word where the browser has no sandbox."""
+    return (f"no sandbox: {opened.unsandboxed}",) if opened.unsandboxed else ()
+
+
+def _facts(live: Live) -> dict[str, str]:
+    outside = f"none: {live.unsandboxed}" if live.unsandboxed else "on"
+    return {"browser": live.version, "sandbox": outside}
 
 
 def _adapter(live: Live) -> dict[str, Any]:

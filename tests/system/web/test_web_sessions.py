@@ -93,6 +93,17 @@ def test_without_an_adapter_there_is_a_reason_and_a_failure(
         browser.close()
 
 
+def test_what_others_compute_is_not_wasm(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing lies below wasm that could compute in its place; so the nearest there is: a session
+    that somebody else got."""
+    webgpu = Provider("webgpu", {"name": "webgpu"})
+    monkeypatch.setattr(WasmBackend, "_provider", lambda self, target: webgpu)
+    with pytest.raises(
+        BackendError, match=r"wasm was asked for, but others would compute: \{'WebGpu"
+    ):
+        prepare(WasmBackend(), torch.nn.Linear(4, 4), {"input": torch.ones(2, 4)})
+
+
 def test_weight_that_webgpu_leaves_to_the_processor_is_a_failure() -> None:
     with pytest.raises(BackendError, match="RNN of this model would fall back to the processor"):
         prepare(WebGpuBackend(), Recurrent().eval(), {"values": torch.ones(1, 3, 4)})
@@ -126,14 +137,14 @@ def test_webnn_says_what_computes(own_browser: SharedBrowser) -> None:
     inputs = {"input": torch.ones(2, 4)}
     told = prepare(WebNnBackend(own_browser), torch.nn.Linear(4, 4), inputs).describe()
     assert (told.device, told.software) == ("CPU", True)
-    assert told.notes == ("WebNN computes on the processor", "the graph in 1 part")
+    assert told.notes[:2] == ("WebNN computes on the processor", "the graph in 1 part")
     says = "rpgen.machineLearning = async () => ({ accelerated: true })"
     own_browser.do(lambda live: live.page("webnn").content.evaluate(f"() => {{ {says} }}"))
     found = evidence(WebNnBackend(own_browser), "webnn:gpu")
     assert (found.available, found.software) == (True, False)
     told = prepare(WebNnBackend(own_browser), torch.nn.Linear(4, 4), inputs, "webnn:gpu").describe()
     assert (told.device, told.software) == ("GPU", False)
-    assert told.notes == ("the graph in 1 part",)
+    assert told.notes[0] == "the graph in 1 part"
 
 
 def test_an_imitated_gpu_counts_only_where_it_is_asked_for(
