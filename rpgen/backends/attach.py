@@ -17,8 +17,8 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from rpgen.backends import backend_of
-from rpgen.backends.base import BackendError, ModelIdentity, Target
-from rpgen.backends.figures import Difference
+from rpgen.backends.account import Account
+from rpgen.backends.base import ModelIdentity, NotPreparedError, Target
 from rpgen.backends.forward import DrawsError, Forward
 
 ATTRIBUTE = "rpgen_backend"
@@ -33,40 +33,41 @@ WITH_CACHE = "generation with the cache of the exported decoder"
 class Computed:
     """The backend's side of one model: its forwards, and what is told of them.
 
-    `changed` is called when a preparation has taken memory.
+    `changed` is called when a preparation has taken memory. `without_cache` says why a cache
+    can't be had: it is of the model, and holds for all files.
     """
 
     def __init__(self, target: Target, weights_bytes: int) -> None:
         self.target = target
         self.changed: Callable[[], None] = lambda: None
-        self.cache: str | None = None
         self.without_cache: str | None = None
+        self.account = Account(str(target))
         self._weights_bytes = weights_bytes
         self._forwards: list[Forward] = []
 
     def forward_of(self, model: Any, identity: ModelIdentity) -> Forward:
         """A forward pass of the model or of a part of it, on the target."""
-        most = min(MOST_PREPARED, max(2, MOST_BYTES // max(1, self._weights_bytes)))
-        backend = backend_of(self.target)
-        forward = Forward(model, self.target, identity, backend, most)
+        forward = Forward(
+            model,
+            self.target,
+            identity,
+            backend_of(self.target),
+            lambda: self.account,
+            part=len(self._forwards),
+            most_prepared=min(MOST_PREPARED, max(2, MOST_BYTES // max(1, self._weights_bytes))),
+        )
         forward.changed = lambda: self.changed()
         self._forwards.append(forward)
         return forward
 
+    def open_account(self) -> Account:
+        """For who has the model from now on. The one before stays as it is."""
+        self.account = Account(str(self.target))
+        return self.account
+
     def figures(self) -> dict[str, Any]:
-        """Plain values, for the reports: those of the model, and the worst of its parts."""
-        parts = [forward.figures(self.cache) for forward in self._forwards]
-        used = [part for part in parts if part.preparations] or parts[:1]
-        told = used[0].to_dict()
-        for name in ("preparations", "prepare_seconds", "compared"):
-            told[name] = sum(getattr(part, name) for part in used)
-        worst: Difference | None = None
-        for part in used:
-            if part.difference is not None and part.difference_in is not None:
-                worst = Difference(part.difference, part.difference_in).larger(worst)
-        told["difference"] = worst.relative if worst else None
-        told["difference_in"] = worst.output if worst else None
-        return told
+        """Plain values, for the reports: those of who has the model now."""
+        return self.account.figures().to_dict()
 
     @property
     def held_bytes(self) -> int:
@@ -77,20 +78,39 @@ class Computed:
         for forward in self._forwards:
             forward.release()
 
-    def generate(self, plain: Callable[..., Any], options: dict[str, Any]) -> Any:
-        """With the cache as long as that works; after that without it, and it is said why."""
-        if self.without_cache is None and options.get("use_cache") is not False:
+    def can_cache(self, run: Callable[[], Any]) -> bool:
+        """Whether the model computes with a cache: `run` does so. A model that can't be prepared
+        with one is computed without from now on; whatever else goes wrong is raised."""
+        if self.without_cache is None:
             try:
-                found = plain(**options)
-            except BackendError as error:
+                run()
+            except NotPreparedError as error:
                 self.without_cache = str(error)
-            else:
-                self.cache = WITH_CACHE
-                return found
-        found = plain(**{**options, "use_cache": False})
-        if self.without_cache is not None:
-            self.cache = f"forward only, no cache: {self.without_cache}"
-        return found
+        return self.without_cache is None
+
+    def generate(self, plain: Callable[..., Any], options: dict[str, Any]) -> Any:
+        """With the cache where that works; otherwise without it, and it is said why."""
+        found: list[Any] = []
+        if _wants_cache(options):
+            known = self.without_cache
+            if self.can_cache(lambda: found.append(plain(**options))) and found:
+                self.account.cache = WITH_CACHE
+                return found[0]
+            try:
+                written = plain(**{**options, "use_cache": False})
+            except NotPreparedError:
+                self.without_cache = known  # it isn't the cache
+                raise
+            self.account.cache = f"forward only, no cache: {self.without_cache}"
+            return written
+        return plain(**options)
+
+
+def _wants_cache(options: Mapping[str, Any]) -> bool:
+    wish = options.get("use_cache")
+    if wish is None:
+        wish = getattr(options.get("generation_config"), "use_cache", None)
+    return wish is not False
 
 
 def computed_of(model: Any) -> Computed | None:
@@ -118,7 +138,7 @@ def _compute(model: Any, twin: Any, forward: Forward) -> None:
     """Let calls of the model be calls of the backend. Nothing here refers to the model: what
     did would keep it alive."""
     parameters = inspect.signature(twin.forward).parameters
-    caches = "use_cache" in parameters
+    caches, reference = "use_cache" in parameters, weakref.ref(model)
 
     @functools.wraps(twin.forward)
     def computed(*args: Any, **kwargs: Any) -> Any:
@@ -126,6 +146,8 @@ def _compute(model: Any, twin: Any, forward: Forward) -> None:
         given = {name: value for name, value in given.items() if _says_something(name, value)}
         if caches and given.get("use_cache") is None and given.get("past_key_values") is None:
             given["use_cache"] = False  # nobody asked for one
+        if (facade := reference()) is not None:
+            twin.training = facade.training  # the one thing that the two don't share
         try:
             found = forward(given)
         except DrawsError as error:
@@ -157,12 +179,12 @@ def _keep_cache(given: Any, found: Any) -> None:
 
 def _generation(model: Any, computed: Computed) -> Callable[..., Any]:
     plain, reference = type(model).generate, weakref.ref(model)
+    names = list(inspect.signature(plain).parameters)[1:]  # without self
 
     @functools.wraps(plain)
-    def generate(inputs: Any = None, **options: Any) -> Any:
-        if inputs is not None:
-            options["inputs"] = inputs
-        return computed.generate(functools.partial(plain, reference()), options)
+    def generate(*args: Any, **options: Any) -> Any:
+        given = {**dict(zip(names, args, strict=False)), **options}
+        return computed.generate(functools.partial(plain, reference()), given)
 
     return generate
 

@@ -17,8 +17,10 @@ __all__ = [
     "Description",
     "Evidence",
     "Facility",
+    "FallbackError",
     "LostError",
     "ModelIdentity",
+    "NotPreparedError",
     "Prepared",
     "Sizes",
     "Target",
@@ -36,8 +38,16 @@ class BackendError(Exception):
 
 
 class LostError(BackendError):
-    """What computed is gone (a browser that died, a device that was lost), so this result is, too.
-    It says nothing of the model: the next call starts what is needed afresh."""
+    """What was at work is gone or gave no answer: a browser, a device. It says nothing of the
+    model, which may well be computed the next time."""
+
+
+class FallbackError(BackendError):
+    """It would have computed elsewhere than it was asked to, or in another precision."""
+
+
+class NotPreparedError(BackendError):
+    """A backend can't make something callable of a model with inputs of this structure."""
 
 
 def first_line(error: BaseException) -> str:

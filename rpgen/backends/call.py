@@ -69,7 +69,7 @@ def _class() -> Any:
             self.input_names, self.output_names = input_names, output_names
             self.output = output
             self._taken = taken
-            self.eval()
+            self.training = model.training  # and no other's: it is recorded as it is
 
         def forward(self, *tensors: Any) -> tuple[Any, ...]:
             by_name = dict(zip(self.input_names, tensors, strict=True))

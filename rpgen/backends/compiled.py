@@ -12,7 +12,13 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
-from rpgen.backends.base import BackendError, Description, Prepared, first_line
+from rpgen.backends.base import (
+    BackendError,
+    Description,
+    FallbackError,
+    Prepared,
+    first_line,
+)
 from rpgen.backends.prepared import PreparedModel
 from rpgen.backends.tracing import recording
 
@@ -46,6 +52,26 @@ def inductor() -> Compiler:
     return lambda graph, example: compile_fx(graph, example)
 
 
+def precision_of(call: Any, device: str) -> str:
+    """What torch computes in there: the dtype of the weights, unless its switches say that some
+    products may be coarser."""
+    import torch
+
+    weights = {each.dtype for each in call.parameters() if each.is_floating_point()}
+    if not weights <= {torch.float32}:
+        return ", ".join(sorted(str(each).removeprefix("torch.") for each in weights))
+    if torch.get_float32_matmul_precision() != "highest":
+        return "f32, products coarser (torch.set_float32_matmul_precision)"
+    cuda = device.partition(":")[0] == "cuda"
+    if cuda and torch.backends.cudnn.allow_tf32 and any(map(_convolves, call.modules())):
+        return "f32, convolutions in tf32 (torch.backends.cudnn.allow_tf32)"
+    return "f32" if cuda or device in ("cpu", "mps") else "not known"
+
+
+def _convolves(module: Any) -> bool:
+    return type(module).__name__.startswith("Conv")
+
+
 def prepare_compiled(
     call: Any,
     inputs: Mapping[str, Any],
@@ -58,7 +84,9 @@ def prepare_compiled(
 
     began = time.perf_counter()
     counting = Counting(compiler)
-    watched = watch or Watch(f"torch {torch.__version__}, torch.compile")
+    watched = watch or Watch(
+        f"torch {torch.__version__}, torch.compile", precision_of(call, device)
+    )
     function = torch.compile(
         _with_its_own_code(call), backend=counting, fullgraph=True, dynamic=False
     )
@@ -81,8 +109,8 @@ def _with_its_own_code(call: Any) -> Any:
 class Watch:
     """Who compiled, and what else is to be looked at after a run: nothing, for torch."""
 
-    def __init__(self, computed_by: str) -> None:
-        self.computed_by = computed_by
+    def __init__(self, computed_by: str, precision: str = "not known") -> None:
+        self.computed_by, self.precision = computed_by, precision
 
     @contextmanager
     def watching(self) -> Iterator[None]:
@@ -99,7 +127,7 @@ class _Compiled(PreparedModel):
     def __init__(
         self, call: Any, function: Any, counting: Counting, watch: Watch, device: str
     ) -> None:
-        super().__init__(Description(watch.computed_by, device, "f32"))
+        super().__init__(Description(watch.computed_by, device, watch.precision))
         self._call: Any = call
         self._function: Any = function
         self._counting, self._watch, self._device = counting, watch, device
@@ -110,6 +138,7 @@ class _Compiled(PreparedModel):
         self._described = replace(
             self._described,
             nodes=self._watch.nodes(self._counting.nodes),
+            precision=self._watch.precision,
             prepare_seconds=round(time.perf_counter() - began, 3),
         )
 
@@ -126,7 +155,7 @@ class _Compiled(PreparedModel):
                 raise
             raise BackendError(f"{self._watch.computed_by}: {_cause(error)}") from error
         if self._counting.executed == before:
-            raise BackendError(
+            raise FallbackError(
                 f"{self._watch.computed_by} fell back to eager torch: nothing compiled was executed"
             )
         names = self._call.output_names

@@ -2,15 +2,19 @@
 
 <cache>/exports/<key>/model.onnx    with weights beyond 2 GB beside it
 <cache>/exports/<key>/made.json     written last: a folder without it is no export
+<cache>/exports/making-<key>-…/     while it is made, by whoever holds locks/<key>
+
+Processes that need the same export wait for the first, and take what it made.
 """
 
+import contextlib
 import functools
 import hashlib
 import json
 import shutil
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -24,6 +28,7 @@ MOST_BYTES = 8 * 2**30
 """Of all exports together; those used longest ago go."""
 
 _MADE = "made.json"
+_MAKING = "making-"
 
 
 @dataclass(frozen=True)
@@ -54,20 +59,46 @@ def export(
     started = time.perf_counter()
     folder = (cache or user_cache_folder()) / "exports"
     fixed, free = (folder / key for key in keys_of(call, inputs, identity, static))
-    for place in (fixed,) if static else (free, fixed):
-        found = _read(place, call)
-        if found is not None:
-            return replace(found, seconds=time.perf_counter() - started)
-    folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=folder, prefix="making-") as making:
-        sizes = _write(Path(making), call, inputs, static)
-        place = free if not static and _serves_any(inputs, sizes) else fixed
-        _put(Path(making), place)
-    made = _read(place, call)
-    if made is None:
+    places = (fixed,) if static else (free, fixed)
+    found = _first(places, call)
+    if found is None:
+        with _lock(folder, places[0].name):
+            found = _first(places, call) or _made(places, fixed, call, inputs, static)
+        if not found.from_cache:
+            keep_within(folder, MOST_BYTES, keep=found.path.parent)
+    return replace(found, seconds=time.perf_counter() - started)
+
+
+def _first(places: Iterable[Path], call: Any) -> ExportedModel | None:
+    return next((found for place in places if (found := _read(place, call))), None)
+
+
+def _made(
+    places: tuple[Path, ...], fixed: Path, call: Any, inputs: Mapping[str, Any], static: bool
+) -> ExportedModel:
+    """Exported by who holds the lock of the first place: it is any size's where it serves any."""
+    folder, key = places[0].parent, places[0].name
+    for left in folder.glob(f"{_MAKING}{key}-*"):  # by somebody who was killed
+        shutil.rmtree(left, ignore_errors=True)
+    making = Path(tempfile.mkdtemp(dir=folder, prefix=f"{_MAKING}{key}-"))
+    try:
+        sizes = _write(making, call, inputs, static)
+        place = places[0] if static or _serves_any(inputs, sizes) else fixed
+        _put(making, place)
+    finally:
+        shutil.rmtree(making, ignore_errors=True)
+    found = _read(place, call)
+    if found is None:
         raise BackendError(f"the export in {place} can't be read back")
-    keep_within(folder, MOST_BYTES, keep=place)
-    return replace(made, seconds=time.perf_counter() - started, from_cache=False)
+    return replace(found, from_cache=False)
+
+
+def _lock(folder: Path, key: str, timeout: float = -1.0) -> Any:
+    from filelock import FileLock
+
+    locks = folder / "locks"
+    locks.mkdir(parents=True, exist_ok=True)
+    return FileLock(locks / key, timeout=timeout)
 
 
 def keys_of(
@@ -88,6 +119,7 @@ def keys_of(
         static,
         {name: str(each.dtype) for name, each in inputs.items()},
         _configuration(call.model),
+        [name for name, each in call.model.named_modules() if each.training],
         _digest_of_weights(call.model),
     ]
     fixed = {name: list(each.shape) for name, each in inputs.items()}
@@ -186,16 +218,10 @@ def axis_name(name: str, axis: int) -> str:
 
 
 def _put(making: Path, place: Path) -> None:
-    """Into its place at once; who came first, in another process, has made the same."""
-    if place.exists():  # it could not be read
+    """Into its place at once. What lies there could not be read by who holds the lock."""
+    if place.exists():
         shutil.rmtree(place)
-    try:
-        making.rename(place)
-    except OSError:
-        if not place.exists():
-            raise
-        return
-    making.mkdir()  # for TemporaryDirectory, which removes it
+    making.rename(place)
 
 
 def _read(place: Path, call: Any) -> ExportedModel | None:
@@ -215,6 +241,7 @@ def _read(place: Path, call: Any) -> ExportedModel | None:
 
 def keep_within(folder: Path, most_bytes: int, keep: Path) -> None:
     """Remove the exports that were used longest ago until the rest is small enough."""
+    _forget_the_dead(folder)
     found = []
     for made in folder.glob(f"*/{_MADE}"):
         try:
@@ -229,3 +256,13 @@ def keep_within(folder: Path, most_bytes: int, keep: Path) -> None:
         if place != keep:
             shutil.rmtree(place, ignore_errors=True)
             total -= size
+
+
+def _forget_the_dead(folder: Path) -> None:
+    """Remove what was being made by who was killed: nobody holds the lock any more."""
+    from filelock import Timeout
+
+    for making in folder.glob(f"{_MAKING}*"):
+        key = making.name.removeprefix(_MAKING).partition("-")[0]
+        with contextlib.suppress(Timeout), _lock(folder, key, timeout=0):
+            shutil.rmtree(making, ignore_errors=True)

@@ -15,13 +15,14 @@ from rpgen.backends.base import (
     BackendError,
     Description,
     Evidence,
+    FallbackError,
     ModelIdentity,
     Prepared,
     Sizes,
     Target,
     first_line,
 )
-from rpgen.backends.compiled import inductor, prepare_compiled
+from rpgen.backends.compiled import inductor, precision_of, prepare_compiled
 from rpgen.backends.prepared import PreparedModel
 
 _TORCHS_NAMES = {"rocm": "cuda"}
@@ -31,20 +32,22 @@ class TorchBackend:
     name = "torch"
 
     def probe(self, target: Target) -> Evidence:
-        return _probe(device_of(target))
+        return _other_build(target) or _probe(device_of(target))
 
     def prepare(
         self, model: Any, inputs: Mapping[str, Any], target: Target, identity: ModelIdentity
     ) -> Prepared:
         import torch
 
+        if other := _other_build(target):
+            raise FallbackError(other.reason)
         device, began = device_of(target), time.perf_counter()
         if target.compiled:
             return prepare_compiled(_on(model, device), inputs, device, inductor())
         described = Description(
             computed_by=f"torch {torch.__version__}, eager",
             device=device,
-            precision="f32",
+            precision=precision_of(model, device),
             nodes={"torch": sum(1 for _ in model.model.modules())},
         )
         moved = _on(model, device)
@@ -84,6 +87,20 @@ def device_of(target: Target) -> str:
 def _on(call: Any, device: str) -> Any:
     """The call itself on the CPU, elsewhere a copy of it: the caller's model stays in its place."""
     return call if device == "cpu" else copy.deepcopy(call).to(device)
+
+
+def _other_build(target: Target) -> Evidence | None:
+    """torch calls AMD's GPUs cuda, too: which of the two it means is a matter of its build."""
+    import torch
+
+    built_for = "rocm" if torch.version.hip else "cuda" if torch.version.cuda else None
+    if target.backend not in ("cuda", "rocm") or built_for in (None, target.backend):
+        return None
+    return Evidence(
+        False,
+        f"this torch {torch.__version__} is built for {built_for}, not for {target.backend}",
+        f"ask for {built_for}, or install a torch that is built for {target.backend}",
+    )
 
 
 @functools.cache

@@ -16,6 +16,7 @@ from rpgen.backends.base import (
     BackendError,
     Description,
     Evidence,
+    FallbackError,
     ModelIdentity,
     Prepared,
     Target,
@@ -23,6 +24,7 @@ from rpgen.backends.base import (
 )
 from rpgen.backends.export import ExportedModel, export
 from rpgen.backends.prepared import PreparedModel, arrays, tensor
+from rpgen.backends.web.placement import HEAVY
 
 REMEDY = 'pip install "rpgen[onnx]"'
 CPU = "CPUExecutionProvider"
@@ -36,8 +38,14 @@ REMEDIES = {
     "DmlExecutionProvider": "pip install onnxruntime-directml in place of onnxruntime, on Windows",
     "CoreMLExecutionProvider": "use the onnxruntime for macOS",
 }
-_OPTIONS: dict[str, dict[str, str]] = {"CUDAExecutionProvider": {"use_tf32": "0"}}
-"""What a provider needs to be told to compute in f32 throughout."""
+IN_F32: dict[str, dict[str, str]] = {
+    CPU: {},
+    "CUDAExecutionProvider": {"use_tf32": "0"},
+    "MIGraphXExecutionProvider": {"migraphx_fp16_enable": "0"},
+    "OpenVINOExecutionProvider": {"precision": "FP32"},
+    "QNNExecutionProvider": {"enable_htp_fp16_precision": "0"},
+}
+"""What a provider is told to compute in f32. Of those that aren't here nothing is known."""
 
 _IR_VERSION = 10
 
@@ -56,13 +64,12 @@ class OnnxRuntimeBackend:
         began = time.perf_counter()
         session = _session(str(exported.path), provider)
         loaded = time.perf_counter() - began
-        nodes = _nodes(session)
-        _must_compute(provider, nodes)
+        nodes = must_compute(provider, operators_of(session))
         made = "read from the cache" if exported.from_cache else "made"
         described = Description(
             computed_by=f"ONNX Runtime {_version()}, {provider}",
             device=provider.removesuffix("ExecutionProvider"),
-            precision="f32",
+            precision=precision_of(provider),
             nodes=nodes,
             prepare_seconds=round(exported.seconds + loaded, 3),
             notes=(f"ONNX file {made} in {exported.seconds:.2f} s",),
@@ -141,33 +148,60 @@ def _session(model: str | bytes, provider: str) -> Any:
     with warnings.catch_warnings(action="ignore"):  # its fallback is told by what it is asked
         try:
             session = onnxruntime.InferenceSession(
-                model, options, providers=[(provider, _OPTIONS.get(provider, {}))]
+                model, options, providers=[(provider, IN_F32.get(provider, {}))]
             )
         except Exception as error:
             raise BackendError(f"ONNX Runtime, {provider}: {first_line(error)}") from error
     session.disable_fallback()
     got = session.get_providers()[0]
     if got != provider:
-        raise BackendError(f"{provider} was asked for, ONNX Runtime took {got} instead")
+        raise FallbackError(f"{provider} was asked for, ONNX Runtime took {got} instead")
     return session
 
 
-def _nodes(session: Any) -> dict[str, int]:
-    """How many nodes of the graph each provider computes; {} where this version can't tell."""
+def precision_of(provider: str) -> str:
+    """No provider tells what it computes in. The CPU has kernels of f32 for f32, others are told
+    to; what is left is unknown."""
+    if provider == CPU:
+        return "f32"
+    return "f32, as it was told" if provider in IN_F32 else "not known"
+
+
+def operators_of(session: Any) -> dict[str, Counter[str]] | None:
+    """The kinds of node that each provider computes, counted; None where this version can't
+    tell."""
     tell = getattr(session, "get_provider_graph_assignment_info", None)
     if tell is None:
-        return {}
-    counted: Counter[str] = Counter()
+        return None
+    found: dict[str, Counter[str]] = {}
     for part in tell():
-        counted[part.ep_name.removesuffix("ExecutionProvider")] += len(part.get_nodes())
-    return dict(counted)
+        name = part.ep_name.removesuffix("ExecutionProvider")
+        found.setdefault(name, Counter()).update(node.op_type for node in part.get_nodes())
+    return found
 
 
-def _must_compute(provider: str, nodes: Mapping[str, int]) -> None:
-    """A provider that got no node of the graph has left all of it to the CPU."""
-    if nodes and not nodes.get(provider.removesuffix("ExecutionProvider")):
-        others = ", ".join(f"{count} nodes on {name}" for name, count in nodes.items())
-        raise BackendError(f"{provider} was asked for and computes nothing: {others}")
+def must_compute(provider: str, found: Mapping[str, Counter[str]] | None) -> dict[str, int]:
+    """How many nodes each provider computes. FallbackError where the one that was asked for has
+    none, or left something of weight to another; sizes and masks may be the processor's."""
+    name = provider.removesuffix("ExecutionProvider")
+    if not found:
+        if provider == CPU:
+            return {}
+        raise FallbackError(
+            f"{provider} was asked for, and ONNX Runtime {_version()} can't tell what it"
+            " computes: take 1.24 or newer"
+        )
+    nodes = {who: kinds.total() for who, kinds in found.items()}
+    others = ", ".join(f"{count} nodes on {who}" for who, count in nodes.items() if who != name)
+    if not nodes.get(name):
+        raise FallbackError(f"{provider} was asked for and computes nothing: {others}")
+    heavy = {kind for who, kinds in found.items() if who != name for kind in HEAVY & set(kinds)}
+    if heavy:
+        raise FallbackError(
+            f"{provider} was asked for, but {', '.join(sorted(heavy))} of this model would fall"
+            f" back: {others}"
+        )
+    return nodes
 
 
 def _version() -> str:

@@ -15,6 +15,7 @@ from rpgen.backends.base import (
     BackendError,
     Description,
     Evidence,
+    FallbackError,
     ModelIdentity,
     Prepared,
     Sizes,
@@ -53,7 +54,7 @@ class OpenVinoBackend:
         described = Description(
             computed_by=f"OpenVINO {version()}",
             device=where,
-            precision="f32",
+            precision=precision_of(compiled, device),
             nodes={where: len(precisions_of(compiled))},
             prepare_seconds=round(time.perf_counter() - began, 3),
             notes=(_in_words(precisions_of(compiled)),),
@@ -121,21 +122,35 @@ def compile_in_f32(model: Any, device: str) -> Any:
     except RuntimeError as error:
         raise BackendError(f"OpenVINO, {device}: {first_line(error)}") from error
     executed_on(compiled, device)
-    half = sorted(set(precisions_of(compiled)) & set(_HALF))
-    if half:
-        raise BackendError(f"OpenVINO, {device}: f32 was asked for, and it computes in {half[0]}")
+    precision_of(compiled, device)
     return compiled
+
+
+def precision_of(compiled: Any, device: str) -> str:
+    """f32 where a node tells it and none tells another; FallbackError where one is in half."""
+    told = set(precisions_of(compiled))
+    half = sorted(told & set(_HALF))
+    if half:
+        raise FallbackError(f"OpenVINO, {device}: f32 was asked for, and it computes in {half[0]}")
+    return "f32" if "f32" in told else "not known"
 
 
 def executed_on(compiled: Any, asked: str) -> str:
     """The devices that execute it. BackendError where one of them was not asked for."""
-    devices = [str(each) for each in compiled.get_property("EXECUTION_DEVICES")]
-    allowed = [part.partition(".")[0] for part in _parts(asked, devices)]
-    others = [each for each in devices if each.partition(".")[0].strip("()") not in allowed]
+    devices = [str(each).strip("()") for each in compiled.get_property("EXECUTION_DEVICES")]
+    allowed = _parts(asked, devices)
+    others = [each for each in devices if not any(_is_same(part, each) for part in allowed)]
     if others or not devices:
         got = ", ".join(others) or "none"
-        raise BackendError(f"OpenVINO was asked for {asked}, and {got} executes the model")
+        raise FallbackError(f"OpenVINO was asked for {asked}, and {got} executes the model")
     return ", ".join(devices)
+
+
+def _is_same(asked: str, executes: str) -> bool:
+    """GPU may be any of them, GPU.1 only that one; a machine with one GPU calls it GPU."""
+    kind, _, number = asked.partition(".")
+    its_kind, _, its_number = executes.partition(".")
+    return kind == its_kind and (not number or number == (its_number or "0"))
 
 
 def _parts(device: str, all_devices: Iterable[str]) -> list[str]:

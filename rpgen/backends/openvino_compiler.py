@@ -10,9 +10,9 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-from rpgen.backends.base import BackendError, Prepared, Target
+from rpgen.backends.base import BackendError, FallbackError, Prepared, Target
 from rpgen.backends.compiled import Watch, prepare_compiled
-from rpgen.backends.openvino import executed_on, precisions_of, version
+from rpgen.backends.openvino import executed_on, precision_of, precisions_of, version
 from rpgen.backends.tracing import recording
 
 
@@ -37,7 +37,7 @@ class OpenVinoWatch(Watch):
             backend.compile_fx = kept
         if any(part.perm_fallback for part in self._parts()):
             why = said[-1] if said else "it doesn't say why"
-            raise BackendError(f"{self.computed_by} fell back to torch on {self._device}: {why}")
+            raise FallbackError(f"{self.computed_by} fell back to torch on {self._device}: {why}")
 
     def _refuse(self, *_args: Any, **_options: Any) -> Any:
         raise BackendError(f"{self.computed_by} can't compile this model for {self._device}")
@@ -49,13 +49,21 @@ class OpenVinoWatch(Watch):
         parts = self._parts()
         if not parts:
             raise BackendError(f"{self.computed_by} took no part of the model")
-        count = 0
+        count, precisions = 0, set()
         for part in parts:
             compiled = compiled_cache[part.partition_id]
             executed_on(compiled, self._device)
+            precisions.add(precision_of(compiled, self._device))
             count += len(precisions_of(compiled))
-        left = sum(_left_to_torch(module) for module in self._modules())
-        return {self._device: count, "torch": left} if left else {self._device: count}
+        self.precision = "f32" if precisions == {"f32"} else "not known"
+        left = [name for module in self._modules() for name in left_to_torch(module)]
+        heavy = sorted(HEAVY & set(left))
+        if heavy:
+            raise FallbackError(
+                f"{self.computed_by} was asked for, but {', '.join(heavy)} of this model would"
+                " fall back to torch"
+            )
+        return {self._device: count, "torch": len(left)} if left else {self._device: count}
 
     def forget(self) -> None:
         from openvino.frontend.pytorch.torchdynamo import execute
@@ -97,12 +105,35 @@ def _overheard() -> Iterator[list[str]]:
             part.setLevel(level)
 
 
-def _left_to_torch(module: Any) -> int:
-    """Computing nodes of a partitioned graph outside of OpenVINO's parts."""
-    return sum(
-        node.op in ("call_function", "call_method") and "getitem" not in str(node.target)
+HEAVY = frozenset(
+    {
+        *("addbmm", "addmm", "addmv", "baddbmm", "bmm", "einsum", "linear", "matmul", "mm", "mv"),
+        *(
+            "conv1d",
+            "conv2d",
+            "conv3d",
+            "conv_transpose2d",
+            "convolution",
+            "convolution_overrideable",
+        ),
+        *("gru", "lstm", "mkldnn_rnn_layer", "rnn_relu", "rnn_tanh"),
+        *("_scaled_dot_product_attention_math", "_scaled_dot_product_flash_attention_for_cpu"),
+        *("_scaled_dot_product_efficient_attention", "_scaled_dot_product_flash_attention"),
+        "scaled_dot_product_attention",
+    }
+)
+"""What a model's time goes into, by torch's names. Sizes and masks may stay with torch."""
+
+
+def left_to_torch(module: Any) -> list[str]:
+    """Computing nodes of a partitioned graph outside of OpenVINO's parts: aten.addmm.default is
+    addmm."""
+    nodes = (
+        node
         for node in module.graph.nodes
+        if node.op in ("call_function", "call_method") and "getitem" not in str(node.target)
     )
+    return [str(node.target).removeprefix("aten.").partition(".")[0] for node in nodes]
 
 
 def _partitions() -> dict[str, Any]:

@@ -4,6 +4,7 @@ A recording keeps whatever was computed from sizes in Python as a constant. So i
 more with other sizes, and where that differs from the model itself every size is fixed.
 """
 
+import threading
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -13,6 +14,9 @@ from typing import Any
 from rpgen.backends.base import BackendError, Sizes, first_line
 from rpgen.backends.plainer import plainer_operations
 from rpgen.models.quiet import quiet_transformers, seeded
+
+_one_at_a_time = threading.RLock()
+"""What recording changes is the whole process's: functions of torch, warnings, random numbers."""
 
 
 @dataclass(frozen=True)
@@ -59,11 +63,18 @@ def forget_recordings() -> None:
 
 @contextmanager
 def recording() -> Iterator[None]:
-    """In silence, without gradients, and with the random numbers afterwards as before."""
+    """One at a time, in silence, without gradients, the random numbers afterwards as before."""
     import torch
 
     silent = warnings.catch_warnings(action="ignore")
-    with quiet_transformers(), torch.inference_mode(False), torch.no_grad(), seeded(0), silent:
+    with (
+        _one_at_a_time,
+        quiet_transformers(),
+        torch.inference_mode(False),
+        torch.no_grad(),
+        seeded(0),
+        silent,
+    ):
         yield
 
 

@@ -1,16 +1,19 @@
 """A model against a second load of it, and against itself saved and loaded again."""
 
+import math
 import tempfile
 from typing import Any
 
 import torch
 
+from rpgen.backends.figures import differences
 from rpgen.checks.compare import assert_same
 from rpgen.checks.elsewhere import torch_must_compute
 from rpgen.checks.level import require_room
-from rpgen.checks.model import some
+from rpgen.checks.model import depth_of, some
 from rpgen.checks.running import Inputs, device_of, dtype_of, on, run
-from rpgen.checks.tensors import place_of
+from rpgen.checks.tensors import named_tensors, place_of
+from rpgen.checks.told import TOLD
 from rpgen.models.quiet import quiet_transformers
 
 _OF_THE_LOAD = ("dtype", "_name_or_path", "transformers_version", "architectures")
@@ -31,7 +34,20 @@ def assert_agrees_with_fresh_copy(model: torch.nn.Module, checkpoint: Any, input
     assert_same_weights(model, fresh)
     assert_same_training(model, fresh)
     expected = run(fresh, on(inputs, device_of(fresh), torch.float32))
-    assert_same(run(model, inputs), expected, "a fresh copy on the CPU", model)
+    found = run(model, inputs)
+    if device_of(model).type != "cpu":
+        tell_difference(found, expected, model)
+    assert_same(found, expected, "a fresh copy on the CPU", model)
+
+
+def tell_difference(found: Any, expected: Any, model: torch.nn.Module) -> None:
+    """How far a device is from the CPU, for the reports."""
+    there, here = dict(named_tensors(found)), dict(named_tensors(expected))
+    moved = {name: there[name].cpu() for name in here if name in there}
+    alike = {name: here[name] for name in moved}
+    for each in differences(moved, alike, depth_of(model)):
+        if math.isfinite(each.relative):
+            TOLD.differs(each.relative, each.output)
 
 
 def assert_survives_saving(model: torch.nn.Module, inputs: Inputs) -> None:

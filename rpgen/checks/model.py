@@ -5,6 +5,8 @@ from typing import Any, cast
 
 import torch
 
+from rpgen.models.rounding import layers_of
+
 _SHOWN = 5
 _PIECE = 2**18
 _SUMMED = (torch.float32, torch.bfloat16, torch.float16, torch.float64)
@@ -105,13 +107,7 @@ def depth_of(model: torch.nn.Module | None) -> int:
 
     1 where the configuration doesn't say (or there is no model).
     """
-    config = getattr(model, "config", None)
-    if config is None:
-        return 1
-    names = ("num_hidden_layers", "n_layer", "num_layers", "encoder_layers", "decoder_layers")
-    parts = [config, *(getattr(config, name, None) for name in getattr(config, "sub_configs", ()))]
-    counts = [getattr(part, name, None) for part in parts for name in names]
-    return max(1, sum(n for n in counts if isinstance(n, int)))
+    return layers_of(getattr(model, "config", None))
 
 
 def _tensors(model: torch.nn.Module) -> Iterator[tuple[str, torch.Tensor]]:

@@ -1,20 +1,11 @@
 """How far two results may be apart and still count as the same: one place for all checks."""
 
-import math
 from dataclasses import dataclass
 
 import torch
 
-_ROUNDINGS = {torch.float64: 256.0, torch.float32: 256.0, torch.float16: 16.0, torch.bfloat16: 8.0}
-"""Roundings that one layer may add up to, per dtype.
-
-Products are accumulated in fp32 on every backend, so that the half types lose a few roundings
-a layer, at its input and its output, while fp32 loses one per term of its long sums.
-"""
-
-_WRITTEN = 4.0
-"""Roundings of the largest value itself: a sum around 100 has no digits left for 1e-6."""
-
+from rpgen.models.rounding import WRITTEN, allowed, roundings_of, scale_of
+from rpgen.models.rounding import shut as shut
 
 _CONVOLUTIONS = (
     torch.nn.Conv1d,
@@ -53,37 +44,17 @@ def tolerance_for(reference: torch.Tensor, dtype: torch.dtype, depth: int) -> To
     A constant reference is measured against its own magnitude. Values that are shut out are no
     part of its spread, or it would allow anything.
     """
-    values = reference.detach()
-    values = values[torch.isfinite(values) & ~shut(values)].double()
-    spread = float(values.std(unbiased=False)) if values.numel() else 0.0
-    if spread == 0.0 and values.numel():
-        spread = float(values.abs().max())
-    largest = float(values.abs().max()) if values.numel() else 0.0
+    spread, largest = scale_of(reference)
     return tolerance_of(spread, largest, dtype, depth)
 
 
-def shut(values: torch.Tensor) -> torch.Tensor:
-    """Where a value is the very least or most of its dtype: put there to shut something out (a
-    token that may not come next), and not computed."""
-    limits = torch.finfo(values.dtype)
-    return (values == limits.min) | (values == limits.max)
-
-
 def tolerance_of(spread: float, largest: float, dtype: torch.dtype, depth: int) -> Tolerance:
-    """The same from the figures of the reference: its standard deviation, its largest value.
-
-    Errors of layers are independent, so they grow with the square root of the depth. They are
-    measured against the spread of the reference, not against 1: outputs of 1e-3 and of 1e3
-    deserve the same care. Writing a large value down costs a rounding of its own, whatever the
-    spread.
-    """
-    eps = torch.finfo(dtype).eps
-    roundings = _ROUNDINGS.get(dtype, 8.0)
-    absolute = eps * (roundings * math.sqrt(1 + depth) * spread + _WRITTEN * largest)
+    """The same from the figures of the reference: its standard deviation, its largest value."""
+    eps, roundings = torch.finfo(dtype).eps, roundings_of(dtype)
     name = str(dtype).removeprefix("torch.")
     return Tolerance(
-        absolute,
+        allowed(spread, largest, dtype, depth),
         f"{roundings:g} roundings of {name} ({eps:.2g}) x sqrt(1 + {depth} layers)"
         f" x the spread of the reference {spread:.3g}"
-        f" + {_WRITTEN:g} of its largest value {largest:.3g}",
+        f" + {WRITTEN:g} of its largest value {largest:.3g}",
     )

@@ -2,7 +2,6 @@
 
 import logging
 import threading
-import weakref
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import replace
@@ -39,23 +38,28 @@ class Custody:
         self._table, self._lock, self._owners = table, lock, owners
         self._low_memory, self._mover, self._host_free = low_memory, mover, host_free
         self._uses: OrderedDict[str, list[Use]] = OrderedDict()
-        self._backends: weakref.WeakValueDictionary[str, Any] = weakref.WeakValueDictionary()
+        self._accounts: dict[tuple[str, str], Any] = {}
         table.watchers.append(resizing(lock))
 
     def begin(self, owner: str) -> None:
         """An owner begins: what an earlier one of that name used is history."""
         with self._lock:
+            self._forget(owner, self._uses.get(owner, []))
             self._uses[owner] = []
             self._uses.move_to_end(owner)
             while len(self._uses) > _MOST_OWNERS:
-                self._uses.popitem(last=False)
+                self._forget(*self._uses.popitem(last=False))
+
+    def _forget(self, owner: str, uses: list[Use]) -> None:
+        for use in uses:
+            self._accounts.pop((owner, use.key), None)
 
     def uses(self, owner: str) -> tuple[Use, ...]:
         """What an owner got; what is told of a backend grows with each use of the model."""
         with self._lock:
             known = self._uses.get(owner, [])
-            found = [(use, self._backends.get(use.key)) for use in known]
-        told = [replace(u, backend=computed.figures()) if computed else u for u, computed in found]
+            found = [(use, self._accounts.get((owner, use.key))) for use in known]
+        told = [replace(u, backend=a.figures().to_dict()) if a else u for u, a in found]
         with self._lock:
             known[: len(told)] = told
         return tuple(told)
@@ -91,7 +95,7 @@ class Custody:
         if all(use.key != got.entry.key for use in uses):
             uses.append(_use(got))
             for computed in backends_in(got.entry.value)[:1]:
-                self._backends[got.entry.key] = computed
+                self._accounts[owner.name, got.entry.key] = computed.open_account()
 
     def release(self, entry: Entry, was_in_use: bool = True) -> None:
         """One user less. The last one lets a doomed entry go, or parks a large one."""

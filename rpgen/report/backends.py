@@ -40,16 +40,23 @@ def cell(file: FileResult | None) -> str:
     if file is None:
         return "not run"
     parts = [f"{file.counts[Outcome.PASSED]}/{len(file.tests)}"]
-    if file.backend:
+    if file.backend and file.backend["runs"]:
         parts += [part for part in (_off(file.backend), _run(file.backend)) if part]
+    elif file.difference is not None:
+        parts.append(f"{file.difference:.1e} off")
     elif expected := expectation(file):
         parts.append(f"expected: {expected}")
     return ", ".join(parts)
 
 
 def told(file: FileResult) -> str | None:
-    """One sentence on the backend that computed; None where torch itself did."""
+    """One sentence on the backend that computed; None where torch itself did, on the CPU."""
     backend = file.backend
+    if backend is None and file.difference is not None:
+        where = f"{file.difference_in}, dtype {file.dtype}"
+        return (
+            f"at most {file.difference:.1e} of the spread from torch's result on the CPU ({where})"
+        )
     if backend is None:
         expected = expectation(file)
         return f"not measured; the guide's tables expect: {expected}" if expected else None
@@ -57,7 +64,7 @@ def told(file: FileResult) -> str | None:
 
 
 def _sentences(backend: Mapping[str, Any]) -> Iterator[str]:
-    if not backend["preparations"]:
+    if not backend["runs"]:
         yield f"{backend['target']} computed nothing"
         return
     imitated = " in software" if backend.get("software") else ""
@@ -69,8 +76,11 @@ def _sentences(backend: Mapping[str, Any]) -> Iterator[str]:
             f"{backend['difference_in']}, {words.counted(backend['compared'], 'size')} of inputs"
         )
         yield f"at most {off:.1e} of the spread from torch's result ({where})"
+    elif backend.get("difference_in"):
+        yield f"not comparable with torch's result in {backend['difference_in']}"
     count, took = backend["preparations"], words.seconds(backend["prepare_seconds"])
-    yield f"prepared {'once' if count == 1 else f'{count} times'} in {took}"
+    often = "once" if count == 1 else f"{count} times"
+    yield f"prepared {often} in {took}" if count else "prepared for an earlier file"
     if run := _run(backend):
         yield f"{words.counted(backend['runs'], 'run')}, {run}"
     if backend.get("cache"):
@@ -81,7 +91,9 @@ def _sentences(backend: Mapping[str, Any]) -> Iterator[str]:
 def _off(backend: Mapping[str, Any]) -> str | None:
     """In units of the spread of what torch gave."""
     off = backend.get("difference")
-    return None if off is None else f"{off:.1e} off"
+    if off is None:
+        return "not comparable" if backend.get("difference_in") else None
+    return f"{off:.1e} off"
 
 
 def _run(backend: Mapping[str, Any]) -> str | None:
@@ -97,7 +109,7 @@ def expectation(file: FileResult) -> str | None:
     target = asked_target(file)
     if target is None or target.kind is None or file.family not in list(Family):
         return None
-    found = GUIDE.cell(target.kind, Family(file.family), None)
+    found = GUIDE.cell(target.kind, Family(file.family), file.model_type)
     if found is None:
         return None
     rating = found.rating.name.lower() if found.rating else "no"
@@ -112,6 +124,17 @@ def asked_target(file: FileResult) -> Target | None:
 def entry(file: FileResult) -> dict[str, Any] | None:
     """For the JSON report: what was measured, or what is expected."""
     if file.backend is not None:
-        return {**file.backend, "expectation": None}
+        measured = bool(file.backend["runs"])
+        return {**file.backend, "expectation": None if measured else expectation(file)}
+    if file.difference is not None:
+        return {
+            "target": str(file.device),
+            "expectation": None,
+            "computed_by": "torch, eager",
+            "precision": str(file.dtype),
+            "compared": 1,
+            "difference": file.difference,
+            "difference_in": file.difference_in,
+        }
     target = asked_target(file)
     return None if target is None else {"target": str(target), "expectation": expectation(file)}

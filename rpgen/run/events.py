@@ -144,13 +144,16 @@ class PoolUsed(Event):
 @dataclass(frozen=True, kw_only=True)
 class ChecksTold(Event):
     """What the checks of a file have told so far: their `level` with its `reason`, and remarks
-    (a batch that was halved, a baseline that was written)."""
+    (a batch that was halved, a baseline that was written). `difference` is that of a device to
+    the CPU, relative to the spread of the result there."""
 
     kind: ClassVar[str] = "checks_told"
     path: str
     level: str | None = None
     reason: str | None = None
     remarks: tuple[str, ...] = ()
+    difference: float | None = None
+    difference_in: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -110,7 +110,8 @@ class FileResult:
     `message` says what there is to say of the file as a whole; `uses` has the pool's account
     of each model that the file got. `level` is that of its checks, `remarks` what they told.
     `asked` is the device that the run was asked to use; `backend` tells of the backend that
-    computed in torch's place: see `rpgen.backends.figures`.
+    computed in torch's place: see `rpgen.backends.figures`. `difference` is that of one of torch's
+    own devices to the CPU, relative to the spread there.
     """
 
     path: str
@@ -134,6 +135,9 @@ class FileResult:
     level: str | None = None
     level_reason: str | None = None
     remarks: tuple[str, ...] = ()
+    model_type: str | None = None
+    difference: float | None = None
+    difference_in: str | None = None
 
     @property
     def source(self) -> str:

@@ -39,6 +39,7 @@ class _File:
     model: str | None = None
     family: str | None = None
     asked: str | None = None
+    model_type: str | None = None
     tests: dict[str, TestResult] = field(default_factory=dict)
     started: bool = False
     ended: bool = False
@@ -197,6 +198,9 @@ def _finish(file: _File) -> FileResult:
         level=file.told.level if file.told else None,
         level_reason=file.told.reason if file.told else None,
         remarks=file.told.remarks if file.told else (),
+        model_type=file.model_type,
+        difference=file.told.difference if file.told else None,
+        difference_in=file.told.difference_in if file.told else None,
     )
 
 

@@ -170,6 +170,7 @@ class Supervisor:
                 "model": job.facts.model,
                 "family": job.facts.family,
                 "asked": job.target.device or self._request.device,
+                "model_type": job.facts.checkpoint.get("model_type"),
             }
             for job in jobs
         ]

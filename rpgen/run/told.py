@@ -17,7 +17,13 @@ def told_by_checks() -> dict[str, Any]:
     told = _told()
     if told is None:
         return {}
-    return {"level": told.level, "reason": told.reason, "remarks": tuple(told.remarks)}
+    return {
+        "level": told.level,
+        "reason": told.reason,
+        "remarks": tuple(told.remarks),
+        "difference": told.difference,
+        "difference_in": told.difference_in,
+    }
 
 
 def _told() -> Any | None:

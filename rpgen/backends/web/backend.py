@@ -20,7 +20,7 @@ from rpgen.backends.base import (
     BackendError,
     Description,
     Evidence,
-    LostError,
+    FallbackError,
     ModelIdentity,
     Prepared,
     Target,
@@ -109,7 +109,7 @@ class WebBackend(ABC):
 
     @abstractmethod
     def _must_compute(self, where: Placed) -> None:
-        """Raise BackendError where something of weight was left to another provider."""
+        """Raise FallbackError where something of weight was left to another provider."""
 
     @abstractmethod
     def _ask(self, live: Live, target: Target) -> Evidence: ...
@@ -138,7 +138,7 @@ class WasmBackend(WebBackend):
     def _must_compute(self, where: Placed) -> None:
         others = {name: count for name, count in where.nodes.items() if name != "CPU"}
         if others or not where.nodes:
-            raise BackendError(f"wasm was asked for, but others would compute: {others or 'none'}")
+            raise FallbackError(f"wasm was asked for, but others would compute: {others or 'none'}")
 
 
 class WebGpuBackend(WebBackend):
@@ -177,10 +177,10 @@ class WebGpuBackend(WebBackend):
     def _must_compute(self, where: Placed) -> None:
         if not where.nodes.get("WebGpu"):
             others = ", ".join(f"{count} nodes on {name}" for name, count in where.nodes.items())
-            raise BackendError(f"WebGPU was asked for and computes nothing: {others}")
+            raise FallbackError(f"WebGPU was asked for and computes nothing: {others}")
         heavy = where.heavy_on_cpu
         if heavy:
-            raise BackendError(
+            raise FallbackError(
                 f"WebGPU was asked for, but {', '.join(heavy)} of this model would fall back to "
                 f"the processor"
             )
@@ -248,7 +248,7 @@ class WebNnBackend(WebBackend):
         if found["accelerated"] is True:
             return replace(described, device=asked.upper())
         if asked in _ACCELERATORS:
-            raise BackendError(_unaccelerated(asked))
+            raise FallbackError(_unaccelerated(asked))
         notes = ("WebNN computes on the processor", *described.notes)
         return replace(described, software=True, notes=notes)
 
@@ -260,7 +260,7 @@ class WebNnBackend(WebBackend):
     def _must_compute(self, where: Placed) -> None:
         others = {name: count for name, count in where.nodes.items() if name != "WebNN"}
         if others:
-            raise BackendError(f"WebNN was asked for, but others would compute: {others}")
+            raise FallbackError(f"WebNN was asked for, but others would compute: {others}")
 
 
 class _OnPage(PreparedModel):
@@ -275,8 +275,7 @@ class _OnPage(PreparedModel):
         try:
             found = self._session.run(arrays(inputs, tuple(self._session.opened.inputs)))
         except BackendError as error:
-            kind = LostError if isinstance(error, LostError) else BackendError
-            raise kind(f"{self._described.computed_by}: {error}") from error
+            raise type(error)(f"{self._described.computed_by}: {error}") from error
         return {name: tensor(found[name]) for name in self._outputs}
 
     def _free(self) -> None:

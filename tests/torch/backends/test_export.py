@@ -1,10 +1,14 @@
 """Exports are made once, for that very model, and a torn one is made anew."""
 
+import threading
 from pathlib import Path
+from typing import Any
+from unittest.mock import patch
 
 import pytest
 import torch
 
+from rpgen.backends import export as module
 from rpgen.backends.base import ModelIdentity
 from rpgen.backends.call import flat_call
 from rpgen.backends.export import ExportedModel, export, keep_within
@@ -75,3 +79,39 @@ def test_the_exports_used_longest_ago_go(tmp_path: Path) -> None:
     assert [place.exists() for place in places] == [False, True, True]
     keep_within(tmp_path, 0, keep=places[2])
     assert [place.exists() for place in places] == [False, False, True]
+
+
+def test_who_comes_second_waits_and_takes_what_the_first_made(tmp_path: Path) -> None:
+    """Both find nothing, and begin."""
+    begun, found = threading.Barrier(2), []
+    plain = module._first
+
+    def first(places: Any, call: Any) -> Any:
+        seen = plain(places, call)
+        if not getattr(here, "waited", False):
+            here.waited = True
+            begun.wait(timeout=60)
+        return seen
+
+    here = threading.local()
+    with patch.object(module, "_first", first):
+        both = [threading.Thread(target=lambda: found.append(exported(tmp_path))) for _ in "ab"]
+        for each in both:
+            each.start()
+        for each in both:
+            each.join(timeout=120)
+    assert sorted(each.from_cache for each in found) == [False, True]
+    assert found[0].path == found[1].path
+    assert found[0].path.exists()
+
+
+def test_what_a_killed_process_was_making_goes(tmp_path: Path) -> None:
+    dead, alive = tmp_path / "making-abc-1", tmp_path / "making-def-2"
+    for each in (dead, alive):
+        each.mkdir()
+        (each / "model.onnx").write_bytes(b"x")
+    with module._lock(tmp_path, "def"):
+        keep_within(tmp_path, 10, keep=tmp_path)
+        assert (dead.exists(), alive.exists()) == (False, True)
+    keep_within(tmp_path, 10, keep=tmp_path)
+    assert not alive.exists()

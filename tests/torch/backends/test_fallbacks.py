@@ -1,13 +1,21 @@
 """Each backend is made to fall back silently, and that is an error."""
 
+from collections import Counter
 from typing import Any
 
 import pytest
 import torch
 
 from rpgen.backends import backend_of
-from rpgen.backends.base import BackendError, ModelIdentity, Prepared, parse_target
+from rpgen.backends.base import (
+    BackendError,
+    FallbackError,
+    ModelIdentity,
+    Prepared,
+    parse_target,
+)
 from rpgen.backends.call import flat_call
+from rpgen.backends.onnxruntime import must_compute
 from tests.torch.backends.contract import example, tiny
 
 
@@ -29,12 +37,25 @@ def test_onnxruntime_takes_the_cpu_for_a_provider_that_it_lacks() -> None:
         prepare("onnxruntime:CUDAExecutionProvider")
 
 
-def test_a_provider_that_gets_no_node_computes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    from rpgen.backends import onnxruntime
+def test_a_provider_that_gets_no_node_computes_nothing() -> None:
+    with pytest.raises(FallbackError, match="computes nothing: 2 nodes on Other"):
+        must_compute("CUDAExecutionProvider", {"Other": Counter({"Shape": 2})})
 
-    monkeypatch.setattr(onnxruntime, "_nodes", lambda session: {"Other": 154})
-    with pytest.raises(BackendError, match="computes nothing: 154 nodes on Other"):
-        prepare("onnxruntime")
+
+def test_a_provider_computes_what_has_weight_and_may_leave_sizes() -> None:
+    cuda, cpu = Counter({"MatMul": 2, "Add": 3}), Counter({"Shape": 1, "Gather": 1})
+    found = {"CUDA": cuda, "CPU": cpu}
+    assert must_compute("CUDAExecutionProvider", found) == {"CUDA": 5, "CPU": 2}
+    cpu.update(["Conv", "MatMul"])
+    with pytest.raises(FallbackError, match="but Conv, MatMul of this model would fall back: 4"):
+        must_compute("CUDAExecutionProvider", found)
+
+
+@pytest.mark.parametrize("told", [None, {}])
+def test_a_provider_of_which_nothing_is_told_is_not_believed(told: Any) -> None:
+    with pytest.raises(FallbackError, match="can't tell what it computes"):
+        must_compute("CUDAExecutionProvider", told)
+    assert must_compute("CPUExecutionProvider", told) == {}
 
 
 def test_openvino_executes_on_another_device(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -97,23 +118,3 @@ def test_torch_compile_runs_eagerly() -> None:
             prepared.run(inputs)
     finally:
         prepared.release()
-
-
-def test_a_result_that_is_not_torchs_shows_in_the_figures(monkeypatch: pytest.MonkeyPatch) -> None:
-    from rpgen.backends.attach import attach
-    from rpgen.backends.onnxruntime import _OnSession
-    from rpgen.models import Checkpoint
-
-    plain = _OnSession._compute
-
-    def wrong(self: Any, inputs: Any) -> Any:
-        return {name: each * 1.01 for name, each in plain(self, inputs).items()}
-
-    monkeypatch.setattr(_OnSession, "_compute", wrong)
-    model = Checkpoint("bert-base-uncased", "AutoModelForMaskedLM", "bert", "tiny").load_model()
-    found = parse_target("onnxruntime")
-    assert found is not None
-    computed = attach(model, found, ModelIdentity("bert", weights="tiny"))
-    model(**example(model))
-    assert computed.figures()["difference"] > 1e-3
-    assert computed.figures()["difference_in"] == "logits"

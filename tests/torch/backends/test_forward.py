@@ -7,9 +7,11 @@ from typing import Any
 
 import pytest
 import torch
+from transformers import GenerationConfig
 
 from rpgen.backends.attach import attach, computed_of
 from rpgen.backends.base import BackendError, ModelIdentity, parse_target
+from rpgen.backends.onnxruntime import OnnxRuntimeBackend
 from rpgen.checks.elsewhere import cache_must_work, torch_must_compute
 from rpgen.models import Checkpoint
 from tests.torch.backends.contract import IDS, SAME
@@ -76,7 +78,7 @@ def test_texts_are_generated_with_the_cache(model_type: str, target: str) -> Non
     assert found.tolist() == expected.tolist()
     computed = computed_of(model)
     assert computed is not None
-    assert computed.cache == "generation with the cache of the exported decoder"
+    assert computed.figures()["cache"] == "generation with the cache of the exported decoder"
     assert computed.figures()["runs"] > 1
 
 
@@ -101,16 +103,17 @@ def test_a_cache_that_does_not_work_is_left_out_and_told(monkeypatch: pytest.Mon
     found = parse_target("onnxruntime")
     assert found is not None
     computed = attach(model, found, ModelIdentity(name, weights="tiny"))
-    plain = computed._forwards[0]._prepare
+    plain = OnnxRuntimeBackend.prepare
 
-    def without_cache(given: Any, *rest: Any) -> Any:
-        if given.get("use_cache"):
+    def without_cache(self: Any, call: Any, inputs: Any, *rest: Any) -> Any:
+        if any("past_key_values" in name for name in (*inputs, *call.output_names)):
             raise BackendError("it has no cache")
-        return plain(given, *rest)
+        return plain(self, call, inputs, *rest)
 
-    monkeypatch.setattr(computed._forwards[0], "_prepare", without_cache)
+    monkeypatch.setattr(OnnxRuntimeBackend, "prepare", without_cache)
     with torch.inference_mode():
-        written = model.generate(**text(1), max_new_tokens=3, do_sample=False)
+        config = GenerationConfig(max_new_tokens=3, do_sample=False, pad_token_id=0)
+        written = model.generate(text(1)["input_ids"], config)  # by position, as torch takes them
     assert written.shape[1] == 10
     assert computed.figures()["cache"] == "forward only, no cache: it has no cache"
     with pytest.raises(unittest.SkipTest, match="computes without a cache: it has no cache"):

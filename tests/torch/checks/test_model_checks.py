@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from rpgen import checks
+from rpgen.checks.copies import tell_difference
 from rpgen.checks.level import asked_level
 from rpgen.checks.told import TOLD
 from rpgen.checks.tolerance import computed_in, tolerance_for
@@ -166,3 +167,13 @@ def test_convolutions_on_cuda_have_the_digits_of_float16(monkeypatch: pytest.Mon
     assert computed_in(torch.float32, plain) is torch.float32
     monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", False)
     assert computed_in(torch.float32, convolving) is torch.float32
+
+
+def test_how_far_a_device_is_from_the_cpu_is_told() -> None:
+    here = {"logits": torch.tensor([-1.0, 1.0]), "pooled": torch.tensor([-2.0, 2.0])}
+    there = {"logits": torch.tensor([-1.0, 1.25]), "pooled": torch.tensor([-2.0, 2.25])}
+    TOLD.reset()
+    tell_difference(there, here, torch.nn.Linear(1, 1))
+    assert (TOLD.difference, TOLD.difference_in) == (0.25, "logits")
+    TOLD.reset()
+    assert TOLD.difference is None

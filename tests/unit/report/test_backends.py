@@ -3,6 +3,7 @@
 import io
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import jsonschema
@@ -16,6 +17,9 @@ from rpgen.run import events
 from rpgen.run.results import RunResult, fold
 from tests.unit.report.journals import HOSTILE, VERSIONS, use
 
+NOTHING = {"preparations": 0, "runs": 0} | dict.fromkeys(
+    ("difference", "difference_in", "run_seconds")
+)
 DEVICES = ("cpu", "openvino", "webgpu")
 
 FIGURES: dict[str, Any] = {
@@ -109,10 +113,46 @@ def test_what_was_measured_takes_the_place_of_what_is_expected() -> None:
 
 
 def test_a_backend_that_failed_before_it_computed() -> None:
-    nothing = {**FIGURES, "preparations": 0, "difference": None, "run_seconds": None}
+    nothing = {**FIGURES, **NOTHING}
     measured = result(figures=nothing).files[1]
     assert backends.told(measured) == "openvino computed nothing"
-    assert backends.cell(measured) == "1/1"
+    assert backends.cell(measured) == "1/1, expected: medium support"
+    entry = backends.entry(measured)
+    assert entry is not None
+    assert entry["expectation"] == "medium support"
+
+
+def test_an_architecture_that_the_guide_names_has_its_own_expectation() -> None:
+    measured = result(figures={**FIGURES, **NOTHING}).files[1]
+    for model_type, expected in (("vit", "high support"), ("mpnet", "medium support")):
+        assert backends.expectation(replace(measured, model_type=model_type)) == expected
+
+
+def test_what_an_earlier_file_prepared_and_what_is_no_number() -> None:
+    later = {**FIGURES, "preparations": 0, "prepare_seconds": 0.0, "difference": None}
+    measured = result(figures=later).files[1]
+    told = backends.told(measured)
+    assert told is not None
+    assert "not comparable with torch's result in logits; prepared for an earlier file" in told
+    assert backends.cell(measured) == "1/1, not comparable, 12 ms a run"
+
+
+def test_a_device_of_torchs_own_tells_how_far_it_is_from_the_cpu() -> None:
+    events_ = journal()
+    told = events.ChecksTold(
+        path="t/test_a.py [cpu]", difference=2.5e-7, difference_in="logits", time=2.6
+    )
+    plain = fold([*events_[:4], told, *events_[4:]]).files[0]
+    there = replace(plain, device="cuda:0", dtype="fp32")
+    assert backends.cell(there) == "1/1, 2.5e-07 off"
+    assert backends.told(there) == (
+        "at most 2.5e-07 of the spread from torch's result on the CPU (logits, dtype fp32)"
+    )
+    entry = backends.entry(there)
+    assert entry is not None
+    assert (entry["target"], entry["difference"]) == ("cuda:0", 2.5e-7)
+    report = json_report.build(replace(result(), files=(there,)))
+    jsonschema.validate(report, json.loads(json_report.SCHEMA_FILE.read_text("utf-8")))
 
 
 def test_all_reports_have_it() -> None:
