@@ -191,7 +191,7 @@ def test_a_browser_killed_in_the_middle_of_a_run_costs_that_run(
 ) -> None:
     bert = tiny("bert")
     inputs = example(bert)
-    prepared = prepare(WebGpuBackend(own_browser), bert, inputs)
+    prepared = prepare(WasmBackend(own_browser), bert, inputs)
     for process in own_browser.processes[1:]:
         os.kill(process, signal.SIGSTOP)  # so that the run is under way when it dies
     killer = threading.Timer(0.3, own_browser.kill)
