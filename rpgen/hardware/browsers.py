@@ -27,6 +27,15 @@ PROGRAMS = (
 )
 INSTALL_DRIVER = 'pip install "rpgen[web]"'
 
+_IMITATIONS = ("vgem", "vkms", "bochs-drm", "simple-framebuffer")
+"""Kernel drivers without a GPU below them."""
+
+_VULKAN = ("etc/vulkan/icd.d", "usr/share/vulkan/icd.d", "usr/local/share/vulkan/icd.d")
+_SOFTWARE_VULKAN = ("lvp_icd", "vk_swiftshader")
+_CHOSEN_DRIVERS = ("VK_DRIVER_FILES", "VK_ICD_FILENAMES")
+"""A browser reaches a GPU through Vulkan on Linux: where its drivers are listed, those of them that
+the processor computes, and the variables that name others."""
+
 _MAC_APPLICATIONS = ("Google Chrome", "Chromium", "Microsoft Edge")
 
 
@@ -105,9 +114,29 @@ def system_program(here: Surroundings) -> str | None:
     return None
 
 
-def gpu_is_here(here: Surroundings) -> bool:
-    """Whether a browser could find a GPU: a render node, or a system that always has one."""
-    return here.system != "Linux" or bool(here.names("dev/dri", "renderD"))
+def missing_gpu(here: Surroundings) -> str:
+    """Why a browser can find no GPU; "" where it may. Other systems than Linux always have one."""
+    if here.system != "Linux":
+        return ""
+    nodes = here.names("dev/dri", "renderD")
+    if not nodes:
+        return "no render node in /dev/dri"
+    drivers = {_driver(here, node) for node in nodes}
+    if drivers <= set(_IMITATIONS):
+        return f"/dev/dri has no GPU below it, only {', '.join(sorted(drivers))}"
+    chosen = [here.env[name] for name in _CHOSEN_DRIVERS if here.env.get(name)]
+    found = [name for folder in _VULKAN for name in here.names(folder, "")]
+    if not chosen and not [n for n in found if not n.startswith(_SOFTWARE_VULKAN)]:
+        return "no Vulkan driver for a GPU is installed"
+    return ""
+
+
+def _driver(here: Surroundings, node: str) -> str:
+    """The kernel's driver of a render node; "" where it isn't told."""
+    try:
+        return here.path(f"sys/class/drm/{node}/device/driver").readlink().name
+    except OSError:
+        return ""
 
 
 def _folder(here: Surroundings) -> Path | None:

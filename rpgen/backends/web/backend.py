@@ -33,12 +33,9 @@ from rpgen.backends.web.program import Missing, find_program
 from rpgen.backends.web.rewrite import for_webnn
 from rpgen.backends.web.running import Live
 from rpgen.backends.web.session import Opened, PageSession, Provider
-from rpgen.hardware.browser_files import RUNTIME
+from rpgen.hardware.browser_files import RUNTIME, SOFTWARE_ADAPTERS
 
 MOST_MODEL_BYTES = 2 * 2**30 - 1
-SOFTWARE = "RPGEN_SOFTWARE_ADAPTERS"
-"""Set to 1, it lets a software adapter count as available."""
-
 _RUNTIME = str(RUNTIME)
 _ACCELERATORS = ("gpu", "npu")
 
@@ -155,11 +152,13 @@ class WebGpuBackend(WebBackend):
         details = {"adapter": name, **_facts(live)}
         if not software:
             return Evidence(True, f"WebGPU adapter {name}", details=details)
-        asked_for = os.environ.get(SOFTWARE) == "1"
+        asked_for = os.environ.get(SOFTWARE_ADAPTERS) == "1"
         return Evidence(
             asked_for,
             f"the only WebGPU adapter is {name}, which is software",
-            None if asked_for else f"{SOFTWARE}=1 takes it; a real one needs a GPU and its driver",
+            None
+            if asked_for
+            else f"{SOFTWARE_ADAPTERS}=1 takes it; a real one needs a GPU and its driver",
             software=True,
             details=details,
         )

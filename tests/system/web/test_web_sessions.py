@@ -16,7 +16,6 @@ from onnx import TensorProto, helper, save
 from rpgen.backends.base import BackendError, ModelIdentity, Prepared, parse_target
 from rpgen.backends.call import flat_call
 from rpgen.backends.web.backend import (
-    SOFTWARE,
     WasmBackend,
     WebBackend,
     WebGpuBackend,
@@ -26,6 +25,7 @@ from rpgen.backends.web.browser import SharedBrowser, shared_browser
 from rpgen.backends.web.program import Program
 from rpgen.backends.web.rewrite import for_webnn
 from rpgen.backends.web.session import PageSession, Provider
+from rpgen.hardware.browser_files import SOFTWARE_ADAPTERS
 from rpgen.placement.preferences import Preferences
 from rpgen.pool.on_target import BackendAbsentError, require
 from tests.system.web.conftest import gone, without
@@ -154,12 +154,12 @@ def test_an_imitated_gpu_counts_only_where_it_is_asked_for(
     if not found.software:
         pytest.skip("there is a real GPU here")
     assert not found.available
-    assert SOFTWARE in found.remedy
+    assert SOFTWARE_ADAPTERS in found.remedy
     target = parse_target("webgpu")
     assert target is not None
     with pytest.raises(BackendAbsentError, match=r"which is software \(RPGEN_SOFTWARE_ADAPTERS=1"):
         require(target, Preferences())
-    monkeypatch.setenv(SOFTWARE, "1")
+    monkeypatch.setenv(SOFTWARE_ADAPTERS, "1")
     require(target, Preferences())
     found = evidence(WebGpuBackend())
     assert found.available

@@ -5,7 +5,9 @@ import shutil
 
 import pytest
 
+from rpgen.hardware.backend_proofs import wasm_of
 from rpgen.hardware.browser_files import CHROMIUM, INSTALLED, RUNTIME
+from rpgen.hardware.detector import detect
 from rpgen.hardware.pci import AMD, GOOGLE, INTEL
 from rpgen.hardware.probes import (
     PROBES,
@@ -19,6 +21,7 @@ from rpgen.hardware.probes import (
     webnn,
     xpu,
 )
+from rpgen.hardware.serialise import from_dict, to_dict
 from rpgen.hardware.surroundings import Finished
 from rpgen.hardware.types import Backend, State
 
@@ -259,10 +262,37 @@ def test_without_a_gpu_the_browsers_adapters_are_software_and_not_available(mach
 def test_webgpu_with_a_gpu(machine, cache):
     installed(cache, CHROMIUM, RUNTIME)
     packages(machine)
-    machine.file("dev/dri/renderD128")
+    node = machine.file("dev/dri/renderD128")
+    report = webgpu.probe(machine.here)
+    assert report.state is State.SOFTWARE
+    assert "no Vulkan driver for a GPU is installed" in report.reason
+    machine.file("usr/share/vulkan/icd.d/lvp_icd.x86_64.json")
+    assert webgpu.probe(machine.here).state is State.SOFTWARE
+    machine.file("etc/vulkan/icd.d/nvidia_icd.json")
     report = webgpu.probe(machine.here)
     assert report.state is State.AVAILABLE
     assert any(seen.found is None for seen in report.evidence), "the adapter is not known yet"
+    device = machine.root / "sys/class/drm" / node.name / "device"
+    device.mkdir(parents=True)
+    (device / "driver").symlink_to("../../drivers/vgem")
+    report = webgpu.probe(machine.here)
+    assert report.state is State.SOFTWARE
+    assert report.reason.endswith("/dev/dri has no GPU below it, only vgem")
+    assert report.remedy.startswith("RPGEN_SOFTWARE_ADAPTERS=1 takes it")
+
+
+def test_wasm_is_told_with_webnn(machine, cache):
+    report = wasm_of(detect(here=machine.here))
+    assert report.state is State.ABSENT
+    assert report.remedy == 'pip install "rpgen[web]"; rpgen detect --install-browser'
+    installed(cache, CHROMIUM, RUNTIME)
+    packages(machine)
+    found = detect(here=machine.here)
+    report = wasm_of(found)
+    assert (report.state, report.reason) == (State.AVAILABLE, "")
+    assert report.evidence[0].detail.startswith("Chromium 153.0.0, onnxruntime-web 1.30.0")
+    assert wasm_of(from_dict(to_dict(found))) == report
+    assert set(to_dict(found)["backends"]) == set(Backend)
 
 
 def test_where_no_browser_is_pinned_the_systems_has_to_do(machine, cache):
