@@ -20,6 +20,7 @@ def plainer_operations() -> Iterator[None]:
     with ExitStack() as stack:
         for owner, name, function in (
             (torch, "diff", _diff),
+            (torch, "xlogy", _xlogy(torch.xlogy)),
             (torch.Tensor, "cumsum", _counted(torch.Tensor.cumsum)),
             (functional, "cross_entropy", _cross_entropy(functional.cross_entropy)),
             (
@@ -43,6 +44,20 @@ def _diff(value: Any, n: int = 1, dim: int = -1, prepend: Any = None) -> Any:
         length = whole.shape[dim]
         value = whole.narrow(dim, 1, length - 1) - whole.narrow(dim, 0, length - 1)
     return value
+
+
+def _xlogy(plain: Any) -> Any:
+    """The product that it is, and 0 where nothing is weighed. Codebooks tell with it how many of
+    their words are used."""
+    import torch
+
+    def xlogy(value: Any, other: Any) -> Any:
+        if not (torch.is_tensor(value) and torch.is_tensor(other)):
+            return plain(value, other)
+        nothing = (value == 0) & (other == other)  # what is no number stays none
+        return torch.where(nothing, torch.zeros_like(other), value * torch.log(other))
+
+    return xlogy
 
 
 def _counted(plain: Any) -> Any:
