@@ -80,28 +80,30 @@ TAKEN_AWAY = {
         "Chromium 153.0.0 and onnxruntime-web 1.30.0, to run models in a browser, can't be found "
         "(rpgen detect --install-browser)",
     ),
-    "adapter": (
-        "os.environ.pop('RPGEN_SOFTWARE_ADAPTERS', None)",
-        "the only WebGPU adapter is google swiftshader, which is software "
-        "(RPGEN_SOFTWARE_ADAPTERS=1 takes it; a real one needs a GPU and its driver)",
+    "playwright": (
+        "os.environ['TAKEN_AWAY'] = 'playwright'",
+        'playwright, which drives the browser, isn\'t installed (pip install "rpgen[web]")',
     ),
     "onnx": (
         "os.environ['TAKEN_AWAY'] = 'onnx'",
         'onnx, which a model is exported with, isn\'t installed (pip install "rpgen[web]")',
     ),
-    "playwright": (
-        "os.environ['TAKEN_AWAY'] = 'playwright'",
-        'playwright, which drives the browser, isn\'t installed (pip install "rpgen[web]")',
+    "adapter": (
+        "os.environ.pop('RPGEN_SOFTWARE_ADAPTERS')",
+        "the only WebGPU adapter is google swiftshader, which is software "
+        "(RPGEN_SOFTWARE_ADAPTERS=1 takes it; a real one needs a GPU and its driver)",
     ),
 }
-"""What a file does before it begins, and what is said then."""
+"""What a file does before it begins, and what is said then. The last one lets the other two run:
+what they have loaded would be there for whoever comes after them."""
 
 NOT_INSTALLED = """
-import importlib.machinery as machinery, os
-find = machinery.PathFinder.find_spec
-machinery.PathFinder.find_spec = lambda name, *rest: (
-    None if name == os.environ.get("TAKEN_AWAY") else find(name, *rest)
-)
+import functools, importlib.machinery, os
+finder = importlib.machinery.PathFinder
+find = finder.find_spec
+def find_spec(name, *rest):
+    return None if name == os.environ.get("TAKEN_AWAY") else find(name, *rest)
+finder.find_spec = functools.partial(find_spec)  # a function would become a method with pytest
 """
 """What Python runs when it starts: a package that a variable names can't be found."""
 
@@ -110,8 +112,8 @@ machinery.PathFinder.find_spec = lambda name, *rest: (
 def lacking(skills: Path) -> Path:
     """A file for each thing that is taken away, so that one process does for all of them."""
     file = (skills / "skills" / "test_hf_bert_base_uncased.py").read_text("utf-8")
-    for name, (harm, _) in TAKEN_AWAY.items():
-        path = skills / "lacking" / f"test_without_{name}.py"
+    for number, (name, (harm, _)) in enumerate(TAKEN_AWAY.items()):
+        path = skills / "lacking" / f"test_{number}_without_{name}.py"
         path.parent.mkdir(exist_ok=True)
         path.write_text(f"import os\n{harm}\n{file}", "utf-8")
     (skills / "sitecustomize.py").write_text(NOT_INSTALLED)
@@ -122,7 +124,8 @@ def lacking(skills: Path) -> Path:
 def test_what_is_taken_away_skips_and_nothing_else(lacking: Path, required: bool) -> None:
     options = ["--require-device"] if required else []
     run = "run", "--device", ",".join(DEVICES), "-k", "fresh_copy", "--json", "report.json"
-    code, said = rpgen(lacking, *run, *options, "lacking", PYTHONPATH=_first(lacking))
+    environment = {"RPGEN_SOFTWARE_ADAPTERS": "1", "PYTHONPATH": _first(lacking)}
+    code, said = rpgen(lacking, *run, *options, "lacking", **environment)
     files = report(lacking)["files"]
     assert len(files) == len(TAKEN_AWAY) * len(DEVICES)
     for file in files:

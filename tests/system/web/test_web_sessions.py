@@ -13,7 +13,7 @@ import pytest
 import torch
 from onnx import TensorProto, helper, save
 
-from rpgen.backends.base import BackendError, ModelIdentity, Prepared, parse_target
+from rpgen.backends.base import BackendError, LostError, ModelIdentity, Prepared, parse_target
 from rpgen.backends.call import flat_call
 from rpgen.backends.web.backend import (
     WasmBackend,
@@ -26,8 +26,10 @@ from rpgen.backends.web.program import Program
 from rpgen.backends.web.rewrite import for_webnn
 from rpgen.backends.web.session import PageSession, Provider
 from rpgen.hardware.browser_files import SOFTWARE_ADAPTERS
+from rpgen.models import Checkpoint
 from rpgen.placement.preferences import Preferences
 from rpgen.pool.on_target import BackendAbsentError, require
+from rpgen.pool.pool import ResourcePool
 from tests.system.web.conftest import gone, without
 from tests.torch.backends.contract import SAME, example, relative_difference, tiny
 
@@ -203,6 +205,27 @@ def test_a_browser_killed_in_the_middle_of_a_run_costs_that_run(
         expected = bert(**inputs).logits
     assert relative_difference(prepared.run(inputs)["outputs.logits"], expected) < SAME
     assert prepared.describe().runs == 1
+
+
+def test_a_browser_killed_while_it_generates_costs_that_text_and_not_the_cache() -> None:
+    gpt2 = Checkpoint("gpt2", "AutoModelForCausalLM", "gpt2", "tiny")
+    ids = torch.tensor([[5, 17, 33]])
+    options = {"max_new_tokens": 3, "do_sample": False, "pad_token_id": 0}
+    pool = ResourcePool()
+    with pool.lease("text_generation", gpt2.name, gpt2.load_model, {"device": "wasm"}) as model:
+        expected = model.generate(ids, **options)
+        browser = shared_browser()
+        for process in browser.processes[1:]:
+            os.kill(process, signal.SIGSTOP)
+        killer = threading.Timer(0.3, browser.kill)
+        killer.start()
+        with pytest.raises(LostError, match="the browser"):
+            model.generate(ids, **options)
+        killer.join()
+        assert torch.equal(model.generate(ids, **options), expected)
+        told = model.rpgen_backend.figures()
+        assert told["cache"] == "generation with the cache of the exported decoder"
+    pool.clear()
 
 
 def test_a_browser_killed_between_two_runs_costs_nothing(
