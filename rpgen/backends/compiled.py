@@ -62,14 +62,20 @@ def precision_of(call: Any, device: str) -> str:
         return ", ".join(sorted(str(each).removeprefix("torch.") for each in weights))
     if torch.get_float32_matmul_precision() != "highest":
         return "f32, products coarser (torch.set_float32_matmul_precision)"
-    cuda = device.partition(":")[0] == "cuda"
-    if cuda and torch.backends.cudnn.allow_tf32 and any(map(_convolves, call.modules())):
-        return "f32, convolutions in tf32 (torch.backends.cudnn.allow_tf32)"
-    return "f32" if cuda or device in ("cpu", "mps") else "not known"
+    return "f32" if device.partition(":")[0] in ("cpu", "cuda", "mps") else "not known"
 
 
-def _convolves(module: Any) -> bool:
-    return type(module).__name__.startswith("Conv")
+@contextmanager
+def convolutions_in_f32() -> Iterator[None]:
+    """CUDA computes the convolutions of float32 in TF32, unless it is told otherwise."""
+    import torch
+
+    cudnn = torch.backends.cudnn
+    before, cudnn.allow_tf32 = cudnn.allow_tf32, False
+    try:
+        yield
+    finally:
+        cudnn.allow_tf32 = before
 
 
 def prepare_compiled(
@@ -146,7 +152,7 @@ class _Compiled(PreparedModel):
         before = self._counting.executed
         given = [inputs[name].to(self._device) for name in self._call.input_names]
         try:
-            with recording(), self._watch.watching():
+            with recording(), convolutions_in_f32(), self._watch.watching():
                 found = self._function(*given)
         except BackendError:
             raise

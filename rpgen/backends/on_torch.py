@@ -22,7 +22,12 @@ from rpgen.backends.base import (
     Target,
     first_line,
 )
-from rpgen.backends.compiled import inductor, precision_of, prepare_compiled
+from rpgen.backends.compiled import (
+    convolutions_in_f32,
+    inductor,
+    precision_of,
+    prepare_compiled,
+)
 from rpgen.backends.prepared import PreparedModel
 
 _TORCHS_NAMES = {"rocm": "cuda"}
@@ -64,7 +69,7 @@ class _Eager(PreparedModel):
         import torch
 
         given = [inputs[name].to(self._device) for name in self._call.input_names]
-        with torch.inference_mode():
+        with torch.inference_mode(), convolutions_in_f32():
             found = self._call(*given)
         names = self._call.output_names
         return {name: each.cpu() for name, each in zip(names, found, strict=True)}

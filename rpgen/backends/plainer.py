@@ -20,7 +20,7 @@ def plainer_operations() -> Iterator[None]:
     with ExitStack() as stack:
         for owner, name, function in (
             (torch, "diff", _diff),
-            (torch, "xlogy", _xlogy(torch.xlogy)),
+            (torch, "xlogy", _xlogy),
             (torch.Tensor, "cumsum", _counted(torch.Tensor.cumsum)),
             (functional, "cross_entropy", _cross_entropy(functional.cross_entropy)),
             (
@@ -46,18 +46,12 @@ def _diff(value: Any, n: int = 1, dim: int = -1, prepend: Any = None) -> Any:
     return value
 
 
-def _xlogy(plain: Any) -> Any:
-    """The product that it is, and 0 where nothing is weighed. Codebooks tell with it how many of
-    their words are used."""
+def _xlogy(weight: Any, value: Any) -> Any:
+    """The product that it is, 0 where the weight is. Entropies are written with it."""
     import torch
 
-    def xlogy(value: Any, other: Any) -> Any:
-        if not (torch.is_tensor(value) and torch.is_tensor(other)):
-            return plain(value, other)
-        nothing = (value == 0) & (other == other)  # what is no number stays none
-        return torch.where(nothing, torch.zeros_like(other), value * torch.log(other))
-
-    return xlogy
+    nothing = weight == 0
+    return torch.where(nothing, weight, weight * torch.where(nothing, 1.0, value).log())
 
 
 def _counted(plain: Any) -> Any:

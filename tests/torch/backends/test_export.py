@@ -12,7 +12,6 @@ from rpgen.backends import export as module
 from rpgen.backends.base import ModelIdentity
 from rpgen.backends.call import flat_call
 from rpgen.backends.export import ExportedModel, export, keep_within
-from rpgen.backends.plainer import plainer_operations
 from rpgen.models import Checkpoint
 from tests.torch.backends.contract import example, tiny
 
@@ -116,15 +115,3 @@ def test_what_a_killed_process_was_making_goes(tmp_path: Path) -> None:
         assert (dead.exists(), alive.exists()) == (False, True)
     keep_within(tmp_path, 10, keep=tmp_path)
     assert not alive.exists()
-
-
-def test_a_weighed_logarithm_is_what_torch_computes() -> None:
-    """The pretraining head of an audio encoder has one, which ONNX doesn't know."""
-    nan = float("nan")
-    value = torch.tensor([0.0, 0.0, 0.0, 0.5, -2.0, nan])
-    other = torch.tensor([0.0, 3.0, nan, 0.25, 7.0, 1.0])
-    expected, plain = torch.xlogy(value, other), torch.xlogy
-    with plainer_operations():
-        assert torch.xlogy is not plain
-        torch.testing.assert_close(torch.xlogy(value, other), expected, equal_nan=True)
-        torch.testing.assert_close(torch.xlogy(value, 2.0), plain(value, 2.0), equal_nan=True)

@@ -15,17 +15,29 @@ from rpgen.backends.base import (
     parse_target,
 )
 from rpgen.backends.call import flat_call
-from rpgen.backends.onnxruntime import must_compute
-from tests.torch.backends.contract import example, tiny
+from rpgen.backends.onnxruntime import must_compute, operators_of
+
+
+class Small(torch.nn.Module):
+    """A product of matrices, a convolution, and something of no weight between them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer, self.filter = torch.nn.Linear(8, 8), torch.nn.Conv1d(3, 3, 3)
+
+    def forward(self, x: torch.Tensor) -> dict[str, torch.Tensor]:
+        return {"y": self.filter(self.layer(x).tanh())}
+
+
+SMALL = Small().eval()
+X = {"x": torch.linspace(-1.0, 1.0, 48).reshape(2, 3, 8)}
 
 
 def prepare(target: str) -> Prepared:
     found = parse_target(target)
     assert found is not None
-    bert = tiny("bert")
-    inputs = example(bert)
-    identity = ModelIdentity("bert", weights="tiny")
-    return backend_of(found).prepare(flat_call(bert, inputs), inputs, found, identity)
+    identity = ModelIdentity("small", weights="tiny")
+    return backend_of(found).prepare(flat_call(SMALL, X), X, found, identity)
 
 
 def test_onnxruntime_takes_the_cpu_for_a_provider_that_it_lacks() -> None:
@@ -40,6 +52,16 @@ def test_onnxruntime_takes_the_cpu_for_a_provider_that_it_lacks() -> None:
 def test_a_provider_that_gets_no_node_computes_nothing() -> None:
     with pytest.raises(FallbackError, match="computes nothing: 2 nodes on Other"):
         must_compute("CUDAExecutionProvider", {"Other": Counter({"Shape": 2})})
+
+
+def test_a_session_of_the_processor_is_none_of_another_provider() -> None:
+    """What this version of ONNX Runtime tells of its own session."""
+    session = prepare("onnxruntime")._session  # type: ignore[attr-defined]
+    found = operators_of(session)
+    assert found is not None
+    assert found["CPU"]["Conv"] == 1
+    with pytest.raises(FallbackError, match=r"computes nothing: \d+ nodes on CPU"):
+        must_compute("CUDAExecutionProvider", found)
 
 
 def test_a_provider_computes_what_has_weight_and_may_leave_sizes() -> None:
@@ -80,15 +102,6 @@ def test_openvino_without_that_device_is_an_error() -> None:
         prepare("openvino:GPU")
 
 
-def test_openvino_computes_in_half(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What it does by itself on a processor with bf16 units."""
-    from rpgen.backends import openvino
-
-    monkeypatch.setattr(openvino, "precisions_of", lambda compiled: ["f32", "bf16"])
-    with pytest.raises(BackendError, match="f32 was asked for, and it computes in bf16"):
-        prepare("openvino")
-
-
 def test_openvinos_compiler_goes_back_to_torch() -> None:
     """A device that isn't there: it executes the graph with torch, and the numbers are right."""
     with pytest.raises(BackendError, match=r"torch\.compile fell back to torch on GPU: "):
@@ -107,14 +120,30 @@ def test_openvinos_compiler_uses_torchs(monkeypatch: pytest.MonkeyPatch) -> None
         prepare("openvino+compile")
 
 
+def test_openvinos_compiler_leaves_what_has_weight_to_torch(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It partitions the graph by a list of what it knows, and the numbers are right."""
+    import openvino.torch  # noqa: F401
+    from openvino.frontend.pytorch.torchdynamo import op_support
+
+    plain = op_support.OperatorSupport.is_node_supported
+
+    def knows(self: Any, modules: Any, node: Any) -> bool:
+        return "convolution" not in str(node.target) and plain(self, modules, node)
+
+    monkeypatch.setattr(op_support.OperatorSupport, "is_node_supported", knows)
+    with pytest.raises(FallbackError, match="but convolution of this model would fall back to"):
+        prepare("openvino+compile")
+
+
 def test_torch_compile_runs_eagerly() -> None:
     prepared = prepare("cpu+compile")
-    inputs = example(tiny("bert"))
     try:
         with (
             torch.compiler.set_stance("force_eager"),
             pytest.raises(BackendError, match="fell back to eager torch: nothing compiled was"),
         ):
-            prepared.run(inputs)
+            prepared.run(X)
     finally:
         prepared.release()

@@ -68,6 +68,21 @@ def test_padding_on_the_left_spreads_nothing(target: str) -> None:
         assert torch.allclose(model(**left).logits, plain(**left).logits, atol=1e-4)
 
 
+class Entropy(torch.nn.Module):
+    def forward(self, x: torch.Tensor) -> dict[str, torch.Tensor]:
+        return {"y": -torch.xlogy(x, x).sum(-1)}
+
+
+@pytest.mark.parametrize("target", ["onnxruntime", "openvino"])
+def test_an_entropy_is_computed_where_its_function_is_unknown(target: str) -> None:
+    model, found = Entropy().eval(), parse_target(target)
+    assert found is not None
+    attach(model, found, ModelIdentity("entropy", weights="none"))
+    with torch.inference_mode():
+        entropy = model(torch.tensor([[0.0, 1.0], [0.5, 0.5]]))["y"]
+    assert torch.allclose(entropy, torch.tensor([0.0, 0.693147]), atol=1e-5)
+
+
 @pytest.mark.parametrize(("model_type", "target"), [("llama", "onnxruntime"), ("t5", "openvino")])
 def test_texts_are_generated_with_the_cache(model_type: str, target: str) -> None:
     model, plain = pair(model_type, target)

@@ -217,3 +217,22 @@ def test_the_callers_word_on_a_backend_comes_first() -> None:
     told = {"openvino": {"compatible": False, "reason": "it crashed here"}}
     with pytest.raises(unittest.SkipTest, match="openvino was asked for: it crashed here"):
         get(ResourcePool(), "openvino", hw_compatibility=told)
+
+
+def test_two_files_have_figures_of_their_own() -> None:
+    pool, given = ResourcePool(), torch.linspace(-1.0, 1.0, 8).reshape(2, 4)
+    told = {}
+    for file, runs in (("a", 2), ("b", 1)):
+        with pool.owner(file):
+            model = pool.get_model(
+                "mine", "linear", lambda: torch.nn.Linear(4, 4).eval(), {"device": "onnxruntime"}
+            )
+            for _ in range(runs):
+                model(given)
+            told[file] = pool.uses(file)[0].backend
+    assert [(each["preparations"], each["runs"], each["compared"]) for each in told.values()] == [
+        (1, 2, 1),
+        (0, 1, 1),
+    ]
+    assert pool.uses("a")[0].backend == told["a"]
+    pool.clear()

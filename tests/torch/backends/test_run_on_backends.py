@@ -19,6 +19,7 @@ FAMILIES = {
     "gpt2": "text_generation",
     "google/vit-base-patch16-224": "vision",
     "openai/whisper-tiny": "audio",
+    "facebook/wav2vec2-base": "audio",
     "openai/clip-vit-base-patch32": "multimodal",
 }
 PARITY = "fresh_copy or shape or greedy or gradients"
@@ -81,58 +82,69 @@ def test_every_family_on_both_gives_what_torch_gives(skills: Path) -> None:
         assert messages == [
             f"{file['asked']} computes the forward pass only: gradients are torch's"
         ] * len(messages)
-        if file["model"] == "gpt2":
+        if file["model"] in ("gpt2", "openai/whisper-tiny"):
             assert told["cache"] == "generation with the cache of the exported decoder"
     assert "| file | openvino | onnxruntime |" in (skills / "report.md").read_text("utf-8")
     assert 'name="backend_difference"' in (skills / "report.xml").read_text("utf-8")
     assert "a run" in said
 
 
+def without(folder: Path, *packages: str) -> str:
+    """Where packages of those names can't be imported: it stands before the real ones."""
+    for name in packages:
+        (folder / name).mkdir()
+        raised = f"raise ImportError('gone', name='{name}')"
+        (folder / name / "__init__.py").write_text(raised, "utf-8")
+    return os.pathsep.join((str(folder), os.environ.get("PYTHONPATH", "")))
+
+
+BERT = "skills/test_hf_bert_base_uncased.py"
+NO_PROVIDER = "onnxruntime:CUDAExecutionProvider"
+
+
 def test_a_backend_that_is_taken_away_skips_and_nothing_else(skills: Path, tmp_path: Path) -> None:
-    """A package of that name that can't be imported stands before the real one."""
-    (tmp_path / "openvino").mkdir()
-    (tmp_path / "openvino" / "__init__.py").write_text("raise ImportError('gone', name='openvino')")
-    run = "run", "--device", "cpu,openvino", "-k", "fresh_copy", "--json", "report.json"
-    file = "skills/test_hf_bert_base_uncased.py"
-    code, said = rpgen(skills, *run, file, PYTHONPATH=str(tmp_path))
+    """A device of torch falls back, as a degraded one; a backend never does."""
+    run = "run", "--device", f"cpu,xpu,openvino,{NO_PROVIDER}", "-k", "fresh_copy"
+    path = without(tmp_path, "openvino")
+    code, said = rpgen(skills, *run, "--json", "report.json", BERT, PYTHONPATH=path)
     assert code == 0, said
-    here, gone = report(skills)["files"]
-    assert (here["outcome"], gone["outcome"]) == ("passed", "skipped")
+    here, fell_back, gone, lacking = report(skills)["files"]
+    assert [file["outcome"] for file in (here, fell_back)] == ["passed", "passed"]
+    assert fell_back["degraded"].startswith("xpu was asked for: ")
+    assert [file["outcome"] for file in (gone, lacking)] == ["skipped", "skipped"]
     assert gone["backend"] == {"target": "openvino", "expectation": "medium support"}
     assert {test["message"] for test in gone["tests"]} == {
         "openvino was asked for: the package openvino isn't installed"
         ' (pip install "rpgen[openvino]")'
     }
-    code, _ = rpgen(skills, *run, "--require-device", file, PYTHONPATH=str(tmp_path))
-    assert code == 1
-    here, gone = report(skills)["files"]
-    assert (here["outcome"], gone["outcome"]) == ("passed", "error")
+    (message,) = {test["message"] for test in lacking["tests"]}
+    assert "has no CUDAExecutionProvider" in message
+    assert message.endswith("(pip install onnxruntime-gpu in place of onnxruntime)")
 
 
-def test_a_device_of_torch_that_is_required(skills: Path) -> None:
-    file = "skills/test_hf_bert_base_uncased.py"
-    run = "run", "--device", "xpu", "-k", "fresh_copy", "--json", "report.json", file
-    code, _ = rpgen(skills, *run)
-    assert code == 0
-    assert report(skills)["files"][0]["degraded"].startswith("xpu was asked for: ")
-    code, said = rpgen(skills, *run, "--require-device")
+def test_what_is_required_and_taken_away_fails(skills: Path, tmp_path: Path) -> None:
+    run = "run", "--require-device", "--device", "xpu,onnxruntime", "-k", "fresh_copy"
+    path = without(tmp_path, "onnxruntime")
+    code, said = rpgen(skills, *run, "--json", "report.json", BERT, PYTHONPATH=path)
     assert code == 1
     assert "xpu was forced and can't be had" in said
+    assert [file["outcome"] for file in report(skills)["files"]] == ["error", "error"]
+    (message,) = {test["message"] for test in report(skills)["files"][1]["tests"]}
+    assert 'the package onnxruntime isn\'t installed (pip install "rpgen[onnx]")' in message
 
 
-def test_a_file_that_is_generated_for_a_backend_runs_there(skills: Path) -> None:
-    out = "--output-dir", "there"
-    code, said = rpgen(
-        skills, "generate", *out, "--weights", "tiny", "--model", "gpt2", "--device", "onnxruntime"
-    )
-    assert code == 0, said
-    assert '"device": "onnxruntime"' in (skills / "there" / "test_hf_gpt2.py").read_text("utf-8")
+def test_files_that_are_generated_for_a_backend_run_there(skills: Path) -> None:
+    devices = {"gpt2": "onnxruntime", "bert-base-uncased": "openvino"}
+    files = {name: f"test_hf_{name.replace('-', '_')}.py" for name in devices}
+    for model, device in devices.items():
+        words = "--output-dir", "there", "--weights", "tiny", "--model", model, "--device", device
+        code, said = rpgen(skills, "generate", *words)
+        assert code == 0, said
+        text = (skills / "there" / files[model]).read_text("utf-8")
+        assert f'"device": "{device}"' in text
     code, said = rpgen(skills, "run", "-k", "fresh_copy", "--json", "report.json", "there")
     assert code == 0, said
-    assert report(skills)["files"][0]["device"] == "onnxruntime"
-    code, said = rpgen(skills, "run", "--plan", "there")
-    assert code == 0, said
-    assert "can't run" not in said
+    assert {file["model"]: file["device"] for file in report(skills)["files"]} == devices
 
 
 @pytest.mark.parametrize("device", ["openvno", "cpu,wasm:cpu", "cuda:x", "openvino,,cpu"])
