@@ -90,7 +90,7 @@ def test_without_an_adapter_there_is_a_reason_and_a_failure(
         assert re.search(said, found.reason)
         assert found.remedy
         with pytest.raises(BackendError):
-            prepare(backend, tiny("bert"), example(tiny("bert")))
+            prepare(backend, torch.nn.Linear(4, 4), {"input": torch.ones(2, 4)})
     finally:
         browser.close()
 
