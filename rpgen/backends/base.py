@@ -16,6 +16,7 @@ __all__ = [
     "BackendError",
     "Description",
     "Evidence",
+    "Facility",
     "FallbackError",
     "LostError",
     "ModelIdentity",
@@ -130,4 +131,20 @@ class Backend(Protocol):
         self, model: Any, inputs: Mapping[str, Any], target: Target, identity: ModelIdentity
     ) -> Prepared:
         """`model` is a flat call, `inputs` an example: tensors on the CPU by name, in order."""
+        ...
+
+
+class Facility(Protocol):
+    """What a backend shares among all of its models, such as a browser. The pool holds it as a
+    resource, for as long as a model needs it at least."""
+
+    name: str
+
+    @property
+    def held_bytes(self) -> int:
+        """The memory that it takes now, outside of this process."""
+        ...
+
+    def close(self) -> None:
+        """End it. What uses it nevertheless starts it again."""
         ...

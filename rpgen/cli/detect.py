@@ -24,7 +24,7 @@ def detect(
     ] = False,
     deep: Annotated[
         bool,
-        typer.Option("--deep", help="Compute on each device of torch and check the result."),
+        typer.Option("--deep", help="Compute on each device and backend and check the results."),
     ] = False,
     model: Annotated[
         str | None, typer.Option("--model", help="Say what this model would run on here.")

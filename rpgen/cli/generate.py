@@ -239,13 +239,13 @@ def _warn_of_another_version(made_with: str | None) -> None:
 
 
 def _warn_of_absent_backend(target: "Target", machine: "HardwareSnapshot", where: str) -> None:
-    from rpgen.hardware.types import State
+    import os
 
-    if target.kind is None:
-        return
-    report = machine.report(target.kind)
-    if report.state not in (State.AVAILABLE, State.SOFTWARE):
-        warn(f"{target} can't be used {where}, tests are skipped: {_why(report)}")
+    from rpgen.placement.reach import why_skipped
+
+    why = why_skipped(target, machine, os.environ)
+    if why is not None:
+        warn(f"{target} can't be used {where}, tests are skipped: {why}")
 
 
 def _why(report: "BackendReport") -> str:

@@ -3,7 +3,9 @@
 from typing import TYPE_CHECKING
 
 from rpgen.cli.console import stdout
+from rpgen.hardware.backend_proofs import wasm_of
 from rpgen.hardware.memory import host_memory
+from rpgen.hardware.probes.in_browser import WASM
 from rpgen.hardware.types import Backend, BackendReport, Device, HardwareSnapshot, State
 
 if TYPE_CHECKING:
@@ -54,6 +56,10 @@ def table(found: HardwareSnapshot, with_evidence: bool) -> "Table":
         style = STYLES[report.state]
         text = Text("\n".join(_explained(report, with_evidence)))
         made.add_row(str(backend), Text(str(report.state), style=style), text)
+        if backend is Backend.WEBNN:
+            report = wasm_of(found)
+            text = Text("\n".join(_explained(report, with_evidence)))
+            made.add_row(WASM, Text(str(report.state), style=STYLES[report.state]), text)
     return made
 
 

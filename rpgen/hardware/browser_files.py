@@ -18,6 +18,11 @@ from rpgen.paths import user_cache_folder
 
 INSTALL = "rpgen detect --install-browser"
 INSTALLED = "installed.json"
+SOFTWARE_ADAPTERS = "RPGEN_SOFTWARE_ADAPTERS"
+"""Set to 1, it lets a GPU that the processor imitates count as available for WebGPU."""
+
+PACKAGES = {"playwright": "drives the browser", "onnx": "a model is exported with"}
+"""What the extra `web` brings, and what each is for."""
 
 
 @dataclass(frozen=True)

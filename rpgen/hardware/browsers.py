@@ -1,11 +1,13 @@
 """Which browser WebGPU, WebNN and wasm would run in, without starting it."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from rpgen.hardware.browser_files import (
     CHROMIUM,
     INSTALL,
+    PACKAGES,
     RUNTIME,
     has_own_browser,
     installed,
@@ -25,17 +27,26 @@ PROGRAMS = (
 )
 INSTALL_DRIVER = 'pip install "rpgen[web]"'
 
+_IMITATIONS = ("vgem", "vkms", "bochs-drm", "simple-framebuffer")
+"""Kernel drivers without a GPU below them."""
+
+_VULKAN = ("etc/vulkan/icd.d", "usr/share/vulkan/icd.d", "usr/local/share/vulkan/icd.d")
+_SOFTWARE_VULKAN = ("lvp_icd", "vk_swiftshader")
+_CHOSEN_DRIVERS = ("VK_DRIVER_FILES", "VK_ICD_FILENAMES")
+"""A browser reaches a GPU through Vulkan on Linux: where its drivers are listed, those of them that
+the processor computes, and the variables that name others."""
+
 _MAC_APPLICATIONS = ("Google Chrome", "Chromium", "Microsoft Edge")
 
 
 @dataclass(frozen=True)
 class Browser:
     """What there is to drive: `name` is the browser that would be taken, None without one;
-    `runtime` the version of onnxruntime-web that is here."""
+    `runtime` the version of onnxruntime-web that is here, `packages` those of Python's."""
 
     name: str | None
     runtime: str | None
-    playwright: str | None
+    packages: Mapping[str, str | None]
     pinned: bool = True
     asked_for: str | None = None
 
@@ -43,9 +54,9 @@ class Browser:
     def missing(self) -> tuple[str, str]:
         """(reason, remedy) for what is missing; empty where nothing is."""
         absent, remedies = [], []
-        if self.playwright is None:
-            absent.append("playwright, which drives the browser, isn't installed")
-            remedies.append(INSTALL_DRIVER)
+        lacking = [name for name, version in self.packages.items() if version is None]
+        absent += [f"{name}, which {PACKAGES[name]}, isn't installed" for name in lacking]
+        remedies += [INSTALL_DRIVER] * bool(lacking)
         if self.name is None and not self.pinned:
             wrong = f"RPGEN_BROWSER names {self.asked_for}, which isn't there"
             absent.append(wrong if self.asked_for else "no Chromium, Chrome or Edge found")
@@ -60,13 +71,14 @@ class Browser:
 
 
 def find(here: Surroundings) -> Browser:
-    playwright = installed_versions(["playwright"], here.search_path).get("playwright")
+    versions = installed_versions(list(PACKAGES), here.search_path)
+    packages = {name: versions.get(name) for name in PACKAGES}
     folder = _folder(here)
     runtime = folder and installed(RUNTIME, folder)
     asked_for = here.env.get("RPGEN_BROWSER")
     pinned = not asked_for and has_own_browser(here.system, here.machine)
     version = RUNTIME.version if runtime else None
-    return Browser(browser_name(here), version, playwright, pinned, asked_for)
+    return Browser(browser_name(here), version, packages, pinned, asked_for)
 
 
 def browser_name(here: Surroundings) -> str | None:
@@ -102,9 +114,29 @@ def system_program(here: Surroundings) -> str | None:
     return None
 
 
-def gpu_is_here(here: Surroundings) -> bool:
-    """Whether a browser could find a GPU: a render node, or a system that always has one."""
-    return here.system != "Linux" or bool(here.names("dev/dri", "renderD"))
+def missing_gpu(here: Surroundings) -> str:
+    """Why a browser can find no GPU; "" where it may. Other systems than Linux always have one."""
+    if here.system != "Linux":
+        return ""
+    nodes = here.names("dev/dri", "renderD")
+    if not nodes:
+        return "no render node in /dev/dri"
+    drivers = {_driver(here, node) for node in nodes}
+    if drivers <= set(_IMITATIONS):
+        return f"/dev/dri has no GPU below it, only {', '.join(sorted(drivers))}"
+    chosen = [here.env[name] for name in _CHOSEN_DRIVERS if here.env.get(name)]
+    found = [name for folder in _VULKAN for name in here.names(folder, "")]
+    if not chosen and not [n for n in found if not n.startswith(_SOFTWARE_VULKAN)]:
+        return "no Vulkan driver for a GPU is installed"
+    return ""
+
+
+def _driver(here: Surroundings, node: str) -> str:
+    """The kernel's driver of a render node; "" where it isn't told."""
+    try:
+        return here.path(f"sys/class/drm/{node}/device/driver").readlink().name
+    except OSError:
+        return ""
 
 
 def _folder(here: Surroundings) -> Path | None:

@@ -55,8 +55,8 @@ def _one_child(
 ) -> tuple[str | None, str]:
     """Follow one child; fills `proofs` and `none`. Returns (the device it died on, why)."""
     at = "torch"
-    with tempfile.TemporaryFile() as errors, _child(command, errors) as process:
-        for line in _lines(process, timeout):
+    with tempfile.TemporaryFile() as errors, child_process(command, errors) as process:
+        for line in lines_of(process, timeout):
             if line is None:
                 return at, f"it gave no answer in {timeout:g} s"
             match line.get("event"):
@@ -71,10 +71,10 @@ def _one_child(
                 case "end":
                     return None, ""
         status = process.wait()
-        return at, _how_it_died(status, errors)
+        return at, how_it_died(status, errors)
 
 
-def _child(command: Sequence[str], errors: IO[bytes]) -> "_Child":
+def child_process(command: Sequence[str], errors: IO[bytes]) -> "_Child":
     package = str(Path(__file__).resolve().parents[2])
     path = os.pathsep.join(filter(None, [package, os.environ.get("PYTHONPATH")]))
     return _Child(
@@ -99,7 +99,7 @@ class _Child(subprocess.Popen[bytes]):
         super().__exit__(*details)
 
 
-def _lines(process: subprocess.Popen[bytes], timeout: float) -> Iterator[dict[str, Any] | None]:
+def lines_of(process: subprocess.Popen[bytes], timeout: float) -> Iterator[dict[str, Any] | None]:
     """The child's lines as they come; None when one is overdue, the end when it is gone."""
     received: queue.SimpleQueue[bytes] = queue.SimpleQueue()
 
@@ -139,7 +139,7 @@ def _proof(line: dict[str, Any]) -> Proof:
     )
 
 
-def _how_it_died(status: int, errors: IO[bytes]) -> str:
+def how_it_died(status: int, errors: IO[bytes]) -> str:
     if status < 0:
         return f"the process crashed with signal {-status}"
     errors.seek(0)

@@ -45,10 +45,14 @@ def detect(
     )
     if not deep:
         return snapshot
+    from rpgen.hardware import backend_proofs
     from rpgen.hardware.deep import prove
+    from rpgen.hardware.deep_backends import prove_backends
     from rpgen.hardware.proofs import merge
 
-    return merge(snapshot, prove(here))
+    snapshot = merge(snapshot, prove(here))
+    targets = backend_proofs.targets_of(snapshot)
+    return backend_proofs.merge(snapshot, prove_backends(here, targets))
 
 
 def run_probes(

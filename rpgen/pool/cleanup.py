@@ -39,18 +39,26 @@ class Leaving:
     value: Any
     size: int
     by_device: dict[str, int] = field(default_factory=dict)
+    close: Callable[[], None] | None = None
 
 
 def free(leaving: list[Leaving]) -> Freed:
     """Let go of the values and give their memory back. Call it without any lock.
 
-    The list is emptied: a caller that kept it would keep the models.
+    The list is emptied: a caller that kept it would keep the models. What is closed is closed
+    after the others are gone, and has given its memory back with that.
     """
     removed = len(leaving)
-    watched = [(item.key, item.size, item.by_device, _weak(item.value)) for item in leaving]
+    closers = [item.close for item in leaving if item.close is not None]
+    watched = [
+        (item.key, item.size, item.by_device, None if item.close else _weak(item.value))
+        for item in leaving
+    ]
     leaving.clear()
     if any(_alive(ref) for *_, ref in watched):
         gc.collect()
+    for close in closers:
+        close()
     outside = tuple(key for key, _, _, ref in watched if _alive(ref))
     freed, by_device = 0, dict[str, float]()
     for key, size, places, _ in watched:

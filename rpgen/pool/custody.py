@@ -131,10 +131,12 @@ class Custody:
         with self._lock:
             self._table.counters.removed += freed.removed
             self._table.counters.freed_mb += freed.expected_mb
+            last = [e for e in self._table if e.doomed and not e.busy]  # what was needed by those
+            rest = [self._table.remove(entry, "the pool was cleared") for entry in last]
         if freed.held_outside:
             names = ", ".join(freed.held_outside)
             logger.info("Let go, but still held outside the pool: %s", names)
-        return freed.removed
+        return freed.removed + self.let_go(rest)
 
     def _over_limits(self) -> list[Leaving]:
         if not self._low_memory.on:

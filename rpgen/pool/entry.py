@@ -1,6 +1,6 @@
 """What the pool knows of one thing it holds: its identity, its size, its life so far."""
 
-from collections.abc import Hashable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
@@ -59,7 +59,7 @@ class Size:
 class Loaded:
     """What a load gave, before it is anybody's entry. `device_delta_mb` is how much more was
     taken on its device after the load than before it, by the device's own count; `quantiser` is
-    the package that made the weights small."""
+    the package that made the weights small; `close` ends what would live on once it is let go."""
 
     value: Any
     size: Size
@@ -70,6 +70,7 @@ class Loaded:
     degraded: str | None = None
     device_delta_mb: float | None = None
     quantiser: str | None = None
+    close: Callable[[], None] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +88,7 @@ class Entry:
     `leases` counts who uses it now; `doomed` says that it goes with the last of them. `home`
     is the device it belongs on while low-memory mode keeps it on the CPU, and `moving` says
     that it is between devices.
+    `needs` are entries that can't go before it, each with a lease for that.
     `identities` and `requests` are the names under which the table knows it; a request that
     named its device ends when the entry moves elsewhere.
     """
@@ -106,6 +108,7 @@ class Entry:
     size: Size = field(default_factory=lambda: Size(0, "not measured"))
     identities: set[Identity] = field(default_factory=set)
     requests: dict[Hashable, Asked] = field(default_factory=dict)
+    needs: "list[Entry]" = field(default_factory=list)
 
     @property
     def busy(self) -> bool:

@@ -1,5 +1,6 @@
 """From what a caller writes to a pinned entry: what the ways of getting things share."""
 
+import contextlib
 import threading
 from collections.abc import Callable, Hashable, Mapping
 from typing import Any
@@ -7,6 +8,7 @@ from typing import Any
 from rpgen.placement.preferences import ENVIRONMENT
 from rpgen.pool.custody import Custody
 from rpgen.pool.entry import Asked, Entry, Got, Identity, Kind
+from rpgen.pool.facilities import Facilities
 from rpgen.pool.future import Coming, Expected
 from rpgen.pool.keys import OptionsMemory, Wishes, environment_reader
 from rpgen.pool.moving import Mover
@@ -29,6 +31,7 @@ class Fetch:
     ) -> None:
         self._table, self._lock, self._reader = table, lock, reader
         self._obtain, self._mover, self._custody = obtain, mover, custody
+        self._facilities = Facilities(table, lock)
         self.options = OptionsMemory()
         self._wishes = Wishes()
         self._environment = environment_reader(ENVIRONMENT)
@@ -67,9 +70,7 @@ class Fetch:
             with self._lock:
                 self._table.counters.misses += 1
             return None
-        if got is None and wanted.preferences.target is not None:
-            require(wanted.preferences.target, wanted.preferences)
-        got = got or self._obtain.model(wanted, request)
+        got = got or self._made(wanted, request)
         try:
             self._mover.bring_home(got.entry)
         except BaseException:
@@ -80,6 +81,17 @@ class Fetch:
                 asked = Asked(wanted.names_device, got.degraded)
                 self._table.remember(got.entry, request, asked)
         return got
+
+    def _made(self, wanted: Wanted, request: tuple[Any, ...]) -> Got:
+        target = wanted.preferences.target
+        if target is None:
+            return self._obtain.model(wanted, request)
+        with contextlib.ExitStack() as holding:
+            try:
+                require(target, wanted.preferences)
+            finally:  # a backend that refuses may have started something for that
+                holding.enter_context(self._facilities.held(target))
+            return self._obtain.model(wanted, request)
 
     def _if_there(self, wanted: Wanted, request: tuple[Any, ...]) -> Got | None:
         with self._lock:

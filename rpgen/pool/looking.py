@@ -6,6 +6,7 @@ from typing import Any
 
 from rpgen.pool import statistics
 from rpgen.pool.entry import Entry, Kind
+from rpgen.pool.facilities import look_again
 from rpgen.pool.low_memory import LowMemory
 from rpgen.pool.surroundings import Surroundings
 from rpgen.pool.table import Table
@@ -56,6 +57,7 @@ class Looking:
         }
 
     def details(self, key: str) -> dict[str, Any] | None:
+        look_again(self._table, self._lock)
         with self._lock:
             entry = self._table.by_key(key)
             return details(entry, self._clock()) if entry else None
@@ -66,6 +68,7 @@ class Looking:
             return explanation(entry) if entry else None
 
     def _pool_part(self) -> dict[str, Any]:
+        look_again(self._table, self._lock)
         with self._lock:
             entries = list(self._table)
             return statistics.pool_part(entries, self._table.counters, self._clock())

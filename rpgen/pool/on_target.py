@@ -138,6 +138,8 @@ def resizing(lock: threading.RLock) -> Watcher:
             with lock:
                 if entry.live:
                     entry.size = measure(entry.value)
+                    for other in entry.needs:
+                        other.size = measure(other.value)
 
         for computed in backends_in(entry.value):
             computed.changed = changed

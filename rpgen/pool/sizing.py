@@ -32,6 +32,9 @@ def measure(value: Any) -> Size:
         return replace(found, dtype=named) if named else found
     if isinstance(value, ModuleType):
         return Size(0, "a Python module, not counted")
+    held = getattr(value, "held_bytes", None)
+    if isinstance(held, int):
+        return Size(held, "the memory of its processes", {"cpu": held}, "cpu")
     array_bytes = getattr(value, "nbytes", None)
     if isinstance(array_bytes, int):
         return Size(array_bytes, "array bytes")

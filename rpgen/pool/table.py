@@ -77,6 +77,11 @@ class Table:
             watcher(entry, None)
         return entry
 
+    def need(self, entry: Entry, other: Entry) -> None:
+        """From now on `other` is in use for as long as `entry` is in the books."""
+        entry.needs.append(other)
+        other.leases += 1
+
     def alias(self, entry: Entry, identity: Identity) -> None:
         """Let an identity mean this entry, unless it means another one already."""
         if self._identities.setdefault(identity, entry) is entry:
@@ -120,7 +125,17 @@ class Table:
         del self._keys[entry.key]
         self.unname(entry)
         entry.live = False
-        leaving = Leaving(entry.key, entry.value, entry.size.total, dict(entry.size.by_device))
+        for other in entry.needs:
+            other.leases -= 1
+            other.last_used = max(other.last_used, entry.last_used)
+        entry.needs.clear()
+        leaving = Leaving(
+            entry.key,
+            entry.value,
+            entry.size.total,
+            dict(entry.size.by_device),
+            entry.loaded.close,
+        )
         entry.value = None
         return leaving
 

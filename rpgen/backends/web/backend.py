@@ -2,15 +2,15 @@
 
 | provider | what is asked of it | what would be a fallback |
 |---|---|---|
-| wasm | nothing | there is nothing below it |
+| wasm | all nodes on the runtime's own kernels | any node elsewhere |
 | WebGPU | an adapter | products of matrices or convolutions left to the processor |
 | WebNN | strict: no node of the graph may stay outside | it raises |
+| WebNN on `gpu`, `npu` | a context that says it is accelerated | one that doesn't say so |
 
 Each session gets one provider: where that has no adapter or context, the runtime raises.
 """
 
 import os
-import platform
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import replace
@@ -33,13 +33,11 @@ from rpgen.backends.web.program import Missing, find_program
 from rpgen.backends.web.rewrite import for_webnn
 from rpgen.backends.web.running import Live
 from rpgen.backends.web.session import Opened, PageSession, Provider
-from rpgen.hardware.browser_files import RUNTIME
+from rpgen.hardware.browser_files import RUNTIME, SOFTWARE_ADAPTERS
 
 MOST_MODEL_BYTES = 2 * 2**30 - 1
-SOFTWARE = "RPGEN_SOFTWARE_ADAPTERS"
-"""Set to 1, it lets a software adapter count as available."""
-
 _RUNTIME = str(RUNTIME)
+_ACCELERATORS = ("gpu", "npu")
 
 
 class WebBackend(ABC):
@@ -88,7 +86,7 @@ class WebBackend(ABC):
             precision="f32",
             nodes=where.nodes,
             prepare_seconds=round(exported.seconds + session.opened.seconds, 3),
-            notes=self._notes(session.opened, where),
+            notes=(*self._notes(session.opened, where), *_outside(session.opened)),
         )
         return _OnPage(self._labelled(described, target), session, exported)
 
@@ -108,7 +106,7 @@ class WebBackend(ABC):
 
     @abstractmethod
     def _must_compute(self, where: Placed) -> None:
-        """Raise BackendError where something of weight was left to another provider."""
+        """Raise FallbackError where something of weight was left to another provider."""
 
     @abstractmethod
     def _ask(self, live: Live, target: Target) -> Evidence: ...
@@ -126,7 +124,7 @@ class WasmBackend(WebBackend):
         live.page("probe")
         live.close_page("probe")
         reason = f"{_RUNTIME} loaded in Chromium {live.version}"
-        return Evidence(True, reason, details={"browser": live.version})
+        return Evidence(True, reason, details=_facts(live))
 
     def _provider(self, target: Target) -> Provider:
         return Provider("wasm", {"name": "wasm"})
@@ -135,7 +133,9 @@ class WasmBackend(WebBackend):
         return (f"{opened.threads} thread{'s' * (opened.threads != 1)}",)
 
     def _must_compute(self, where: Placed) -> None:
-        """There is nothing below it that could."""
+        others = {name: count for name, count in where.nodes.items() if name != "CPU"}
+        if others or not where.nodes:
+            raise FallbackError(f"wasm was asked for, but others would compute: {others or 'none'}")
 
 
 class WebGpuBackend(WebBackend):
@@ -149,14 +149,16 @@ class WebGpuBackend(WebBackend):
             remedy = "needs a GPU that the browser may use, and its driver"
             return Evidence(False, str(found["missing"]), remedy)
         name, software = _name_of(found), bool(found["isFallbackAdapter"])
-        details = {"adapter": name, "browser": live.version}
+        details = {"adapter": name, **_facts(live)}
         if not software:
             return Evidence(True, f"WebGPU adapter {name}", details=details)
-        asked_for = os.environ.get(SOFTWARE) == "1"
+        asked_for = os.environ.get(SOFTWARE_ADAPTERS) == "1"
         return Evidence(
             asked_for,
             f"the only WebGPU adapter is {name}, which is software",
-            None if asked_for else f"{SOFTWARE}=1 takes it; a real one needs a GPU and its driver",
+            None
+            if asked_for
+            else f"{SOFTWARE_ADAPTERS}=1 takes it; a real one needs a GPU and its driver",
             software=True,
             details=details,
         )
@@ -184,28 +186,30 @@ class WebGpuBackend(WebBackend):
 
 
 class WebNnBackend(WebBackend):
-    """On Linux and without an accelerator it computes on the processor, whatever is asked for."""
+    """The processor, unless the browser says of its context that an accelerator computes there.
+    What it doesn't say of a GPU or an NPU that was asked for is a refusal."""
 
     name = "webnn"
 
     def _refuses(self, target: Target) -> Evidence | None:
         asked = _device_type(target)
-        if asked == "cpu" or (asked in ("gpu", "npu") and platform.system() != "Linux"):
+        if asked in ("cpu", *_ACCELERATORS):
             return None
-        if asked in ("gpu", "npu"):
-            reason = f"on Linux WebNN computes on the processor, also where {asked} is asked for"
-            return Evidence(False, reason, "ask for webnn, which says so")
         return Evidence(False, f"WebNN has no device type {asked}", "it has cpu, gpu and npu")
 
     def _ask(self, live: Live, target: Target) -> Evidence:
-        page = live.page("webnn")
         asked = _device_type(target)
-        found = page.content.evaluate("kind => rpgen.machineLearning(kind)", asked)
+        found = _context(live, asked)
         if "missing" in found:
             remedy = "take the browser of rpgen detect --install-browser: it is built with WebNN"
             return Evidence(False, str(found["missing"]), remedy)
-        reason = f"WebNN gave a context for {asked} in Chromium {live.version}"
-        return Evidence(True, reason, details={"browser": live.version, "device_type": asked})
+        accelerated = found["accelerated"] is True
+        details = {"device_type": asked, **_facts(live)}
+        if asked in _ACCELERATORS and not accelerated:
+            return Evidence(False, _unaccelerated(asked), "ask for webnn", True, details)
+        where = "" if accelerated else ", and it computes on the processor"
+        reason = f"WebNN gave a context for {asked} in Chromium {live.version}{where}"
+        return Evidence(True, reason, software=not accelerated, details=details)
 
     def _open(
         self, model: Any, inputs: Mapping[str, Any], target: Target, identity: ModelIdentity
@@ -236,11 +240,21 @@ class WebNnBackend(WebBackend):
         return Provider("webnn", asked, options)
 
     def _labelled(self, described: Description, target: Target) -> Description:
-        return replace(described, device=_device_type(target).upper())
+        asked = _device_type(target)
+        found = self._shared().do(lambda live: _context(live, asked))
+        if "missing" in found:
+            raise BackendError(str(found["missing"]))
+        if found["accelerated"] is True:
+            return replace(described, device=asked.upper())
+        if asked in _ACCELERATORS:
+            raise FallbackError(_unaccelerated(asked))
+        notes = ("WebNN computes on the processor", *described.notes)
+        return replace(described, software=True, notes=notes)
 
     def _notes(self, opened: Opened, where: Placed) -> tuple[str, ...]:
-        parts = "" if where.parts is None else f", the graph in {where.parts} part"
-        return (f"WebNN computes on the processor{parts}{'s' * ((where.parts or 1) != 1)}",)
+        if where.parts is None:
+            return ()
+        return (f"the graph in {where.parts} part{'s' * (where.parts != 1)}",)
 
     def _must_compute(self, where: Placed) -> None:
         others = {name: count for name, count in where.nodes.items() if name != "WebNN"}
@@ -267,6 +281,16 @@ class _OnPage(PreparedModel):
         self._session.release()
 
 
+def _outside(opened: Opened) -> tuple[str, ...]:
+    """A word where the browser has no sandbox."""
+    return (f"no sandbox: {opened.unsandboxed}",) if opened.unsandboxed else ()
+
+
+def _facts(live: Live) -> dict[str, str]:
+    outside = f"none: {live.unsandboxed}" if live.unsandboxed else "on"
+    return {"browser": live.version, "sandbox": outside}
+
+
 def _adapter(live: Live) -> dict[str, Any]:
     found: dict[str, Any] = live.page("webgpu").content.evaluate("() => rpgen.adapter()")
     return found
@@ -275,6 +299,18 @@ def _adapter(live: Live) -> dict[str, Any]:
 def _name_of(adapter: Mapping[str, Any]) -> str:
     words = (adapter.get(each) for each in ("vendor", "architecture", "device", "description"))
     return " ".join(str(word) for word in words if word) or "without a name"
+
+
+def _context(live: Live, device_type: str) -> dict[str, Any]:
+    """Whether WebNN gives a context for this device type, and whether that is `accelerated`: None
+    where the browser doesn't say."""
+    page = live.page("webnn").content
+    found: dict[str, Any] = page.evaluate("kind => rpgen.machineLearning(kind)", device_type)
+    return found
+
+
+def _unaccelerated(asked: str) -> str:
+    return f"this browser doesn't say that WebNN computes on the {asked}: it may be the processor"
 
 
 def _device_type(target: Target) -> str:

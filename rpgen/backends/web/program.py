@@ -9,6 +9,7 @@ from pathlib import Path
 from rpgen.hardware.browser_files import (
     CHROMIUM,
     INSTALL,
+    PACKAGES,
     RUNTIME,
     chosen_browser,
     has_own_browser,
@@ -43,9 +44,9 @@ class Missing:
 
 
 def find_program() -> Program | Missing:
-    if importlib.util.find_spec("playwright") is None:
-        reason = "playwright, which drives the browser, isn't installed"
-        return Missing(reason, 'pip install "rpgen[web]"')
+    for package, use in PACKAGES.items():
+        if importlib.util.find_spec(package) is None:
+            return Missing(f"{package}, which {use}, isn't installed", 'pip install "rpgen[web]"')
     runtime = installed(RUNTIME)
     chosen = chosen_browser()
     if chosen is not None and not (chosen.is_file() and os.access(chosen, os.X_OK)):

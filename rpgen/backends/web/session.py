@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rpgen.backends.base import BackendError
+from rpgen.backends.base import BackendError, LostError
 from rpgen.backends.web.browser import SharedBrowser
 from rpgen.backends.web.running import Live
 from rpgen.backends.web.wire import WireError, decode, encode
@@ -19,7 +19,7 @@ MOST_BYTES_KEPT = 64 * 2**20
 """Of models that a page without sessions may have loaded and stay open."""
 
 _numbers = itertools.count(1)
-_LOST = re.compile(r"\b(lost|aborted|destroyed|crashed)\b", re.IGNORECASE)
+_LOST = re.compile(r"\b(lost|destroyed|crashed)\b", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,8 @@ class Provider:
 
 @dataclass(frozen=True)
 class Opened:
-    """What a page told when it had made a session. `page` is the number of that page."""
+    """What a page told when it had made a session. `page` is the number of that page,
+    `unsandboxed` why its browser has no sandbox."""
 
     page: int
     version: str
@@ -41,6 +42,7 @@ class Opened:
     placements: tuple[Mapping[str, Any], ...]
     seconds: float
     threads: int
+    unsandboxed: str | None = None
 
 
 class PageSession:
@@ -91,6 +93,7 @@ class PageSession:
             placements=tuple(told["placements"]),
             seconds=float(told["fetchSeconds"]) + float(told["createSeconds"]),
             threads=int(told["threads"]),
+            unsandboxed=live.unsandboxed,
         )
 
     def _run(self, live: Live, content: bytes) -> bytes:
@@ -129,13 +132,14 @@ def _ask(live: Live, page: str, function: str, request: Mapping[str, Any]) -> di
             "([name, request]) => rpgen[name](request)", [function, dict(request)]
         )
     except Error:
-        live.pages.pop(page, None)
+        live.close_page(page)
         raise
     if "error" in told:
         message = _message(told)
         live.close_page(page)
-        live.spoiled = _LOST.search(message) is not None
-        raise BackendError(message)
+        lost = _LOST.search(message)
+        live.spoiled = lost is not None or "aborted" in message.lower()
+        raise LostError(message) if lost else BackendError(message)
     return told
 
 

@@ -77,6 +77,16 @@ def test_all_of_the_guides_options_together(tmp_path: Path) -> None:
     assert (tmp_path / "hardware_cache.json").exists()
 
 
+@pytest.mark.parametrize("device", ["openvino:NPU.7", "webgpu"])
+def test_generating_for_what_run_will_skip_says_so(device: str, tmp_path: Path) -> None:
+    made = rpgen("generate", "--model", "bert-base-uncased", "--device", device, folder=tmp_path)
+    assert made.returncode == 0
+    assert made.stderr.startswith(
+        f"rpgen: warning: {device} can't be used here, tests are skipped: "
+    )
+    assert len(made.stderr.splitlines()) == 1
+
+
 def test_from_an_id_to_a_verdict(tmp_path: Path) -> None:
     """A CI script: generate for a device that may not be there, and run."""
     made = rpgen("generate", "--model", "bert-base-uncased", "--device", "cuda", folder=tmp_path)

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from rpgen.hardware.deep import prove
+from rpgen.hardware.deep_backends import prove_backends
 from rpgen.hardware.surroundings import Surroundings, run_command
 
 CHILD = """
@@ -133,3 +134,40 @@ def test_a_program_that_is_not_there():
     finished = run_command(["/no/such/program"], 1.0)
     assert finished.status is None
     assert "/no/such/program" in finished.error
+
+
+BACKENDS = """
+import json, os, sys, time
+for target in sys.argv[1:]:
+    if target == "openvino:GPU":
+        {fault}
+    print("a driver's chatter")
+    answer = dict(target=target, ok=True, detail="right", remedy="", software=False)
+    print(json.dumps(answer), flush=True)
+"""
+
+
+@pytest.mark.parametrize(
+    ("fault", "reason"),
+    [("os.kill(os.getpid(), 11)", "signal 11"), ("time.sleep(60)", "no answer in 1 s")],
+)
+def test_a_backend_that_fails_costs_one_answer(fault, reason):
+    targets = ("openvino:CPU", "openvino:GPU", "wasm")
+    code = BACKENDS.format(fault=fault)
+    found = prove_backends(
+        Surroundings(),
+        targets,
+        command=lambda left: [sys.executable, "-c", code, *left],
+        timeout=1.0,
+    )
+    assert [proof.target for proof in found] == list(targets)
+    assert [proof.ok for proof in found] == [True, False, True]
+    assert reason in found[1].detail
+    assert found[1].remedy
+
+
+def test_without_a_backend_no_child_is_started():
+    def command(targets):
+        raise AssertionError(targets)
+
+    assert prove_backends(Surroundings(), (), command=command) == ()

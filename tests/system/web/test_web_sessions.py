@@ -13,10 +13,9 @@ import pytest
 import torch
 from onnx import TensorProto, helper, save
 
-from rpgen.backends.base import BackendError, ModelIdentity, Prepared, parse_target
+from rpgen.backends.base import BackendError, LostError, ModelIdentity, Prepared, parse_target
 from rpgen.backends.call import flat_call
 from rpgen.backends.web.backend import (
-    SOFTWARE,
     WasmBackend,
     WebBackend,
     WebGpuBackend,
@@ -26,8 +25,11 @@ from rpgen.backends.web.browser import SharedBrowser, shared_browser
 from rpgen.backends.web.program import Program
 from rpgen.backends.web.rewrite import for_webnn
 from rpgen.backends.web.session import PageSession, Provider
+from rpgen.hardware.browser_files import SOFTWARE_ADAPTERS
+from rpgen.models import Checkpoint
 from rpgen.placement.preferences import Preferences
 from rpgen.pool.on_target import BackendAbsentError, require
+from rpgen.pool.pool import ResourcePool
 from tests.system.web.conftest import gone, without
 from tests.torch.backends.contract import SAME, example, relative_difference, tiny
 
@@ -88,9 +90,20 @@ def test_without_an_adapter_there_is_a_reason_and_a_failure(
         assert re.search(said, found.reason)
         assert found.remedy
         with pytest.raises(BackendError):
-            prepare(backend, tiny("bert"), example(tiny("bert")))
+            prepare(backend, torch.nn.Linear(4, 4), {"input": torch.ones(2, 4)})
     finally:
         browser.close()
+
+
+def test_what_others_compute_is_not_wasm(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing lies below wasm that could compute in its place; so the nearest there is: a session
+    that somebody else got."""
+    webgpu = Provider("webgpu", {"name": "webgpu"})
+    monkeypatch.setattr(WasmBackend, "_provider", lambda self, target: webgpu)
+    with pytest.raises(
+        BackendError, match=r"wasm was asked for, but others would compute: \{'WebGpu"
+    ):
+        prepare(WasmBackend(), torch.nn.Linear(4, 4), {"input": torch.ones(2, 4)})
 
 
 def test_weight_that_webgpu_leaves_to_the_processor_is_a_failure() -> None:
@@ -105,12 +118,35 @@ def test_what_webnn_can_not_take_whole_is_a_failure(monkeypatch: pytest.MonkeyPa
         prepare(WebNnBackend(), tiny("vit"), example(tiny("vit")))
 
 
-def test_webnn_on_a_gpu_is_not_what_linux_has() -> None:
-    found = evidence(WebNnBackend(), "webnn:gpu")
+@pytest.mark.parametrize("device", ["gpu", "npu"])
+def test_webnn_on_an_accelerator_is_refused_where_nobody_says_that_it_computes(
+    device: str,
+) -> None:
+    """This Chromium gives a context for each, computes on the processor, and says neither."""
+    found = evidence(WebNnBackend(), f"webnn:{device}")
     assert not found.available
-    assert "computes on the processor" in found.reason
+    assert f"doesn't say that WebNN computes on the {device}" in found.reason
+    inputs = {"input": torch.ones(2, 4)}
+    with pytest.raises(BackendError, match=f"doesn't say that WebNN computes on the {device}"):
+        prepare(WebNnBackend(), torch.nn.Linear(4, 4), inputs, f"webnn:{device}")
+
+
+def test_webnn_says_what_computes(own_browser: SharedBrowser) -> None:
     assert not evidence(WebNnBackend(), "webnn:tpu").available
-    assert evidence(WebNnBackend(), "webnn").available
+    found = evidence(WebNnBackend(own_browser))
+    assert (found.available, found.software) == (True, True)
+    assert "computes on the processor" in found.reason
+    inputs = {"input": torch.ones(2, 4)}
+    told = prepare(WebNnBackend(own_browser), torch.nn.Linear(4, 4), inputs).describe()
+    assert (told.device, told.software) == ("CPU", True)
+    assert told.notes[:2] == ("WebNN computes on the processor", "the graph in 1 part")
+    says = "rpgen.machineLearning = async () => ({ accelerated: true })"
+    own_browser.do(lambda live: live.page("webnn").content.evaluate(f"() => {{ {says} }}"))
+    found = evidence(WebNnBackend(own_browser), "webnn:gpu")
+    assert (found.available, found.software) == (True, False)
+    told = prepare(WebNnBackend(own_browser), torch.nn.Linear(4, 4), inputs, "webnn:gpu").describe()
+    assert (told.device, told.software) == ("GPU", False)
+    assert told.notes[0] == "the graph in 1 part"
 
 
 def test_an_imitated_gpu_counts_only_where_it_is_asked_for(
@@ -120,12 +156,12 @@ def test_an_imitated_gpu_counts_only_where_it_is_asked_for(
     if not found.software:
         pytest.skip("there is a real GPU here")
     assert not found.available
-    assert SOFTWARE in found.remedy
+    assert SOFTWARE_ADAPTERS in found.remedy
     target = parse_target("webgpu")
     assert target is not None
     with pytest.raises(BackendAbsentError, match=r"which is software \(RPGEN_SOFTWARE_ADAPTERS=1"):
         require(target, Preferences())
-    monkeypatch.setenv(SOFTWARE, "1")
+    monkeypatch.setenv(SOFTWARE_ADAPTERS, "1")
     require(target, Preferences())
     found = evidence(WebGpuBackend())
     assert found.available
@@ -157,7 +193,7 @@ def test_a_browser_killed_in_the_middle_of_a_run_costs_that_run(
 ) -> None:
     bert = tiny("bert")
     inputs = example(bert)
-    prepared = prepare(WebGpuBackend(own_browser), bert, inputs)
+    prepared = prepare(WasmBackend(own_browser), bert, inputs)
     for process in own_browser.processes[1:]:
         os.kill(process, signal.SIGSTOP)  # so that the run is under way when it dies
     killer = threading.Timer(0.3, own_browser.kill)
@@ -169,6 +205,27 @@ def test_a_browser_killed_in_the_middle_of_a_run_costs_that_run(
         expected = bert(**inputs).logits
     assert relative_difference(prepared.run(inputs)["outputs.logits"], expected) < SAME
     assert prepared.describe().runs == 1
+
+
+def test_a_browser_killed_while_it_generates_costs_that_text_and_not_the_cache() -> None:
+    gpt2 = Checkpoint("gpt2", "AutoModelForCausalLM", "gpt2", "tiny")
+    ids = torch.tensor([[5, 17, 33]])
+    options = {"max_new_tokens": 3, "do_sample": False, "pad_token_id": 0}
+    pool = ResourcePool()
+    with pool.lease("text_generation", gpt2.name, gpt2.load_model, {"device": "wasm"}) as model:
+        expected = model.generate(ids, **options)
+        browser = shared_browser()
+        for process in browser.processes[1:]:
+            os.kill(process, signal.SIGSTOP)
+        killer = threading.Timer(0.3, browser.kill)
+        killer.start()
+        with pytest.raises(LostError, match="the browser"):
+            model.generate(ids, **options)
+        killer.join()
+        assert torch.equal(model.generate(ids, **options), expected)
+        told = model.rpgen_backend.figures()
+        assert told["cache"] == "generation with the cache of the exported decoder"
+    pool.clear()
 
 
 def test_a_browser_killed_between_two_runs_costs_nothing(

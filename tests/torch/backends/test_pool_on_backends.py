@@ -1,13 +1,14 @@
 """The pool's models on backends: placed as asked for, accounted for, skipped where absent."""
 
 import sys
+import threading
 import unittest
 from typing import Any
 
 import pytest
 import torch
 
-from rpgen.backends import onnxruntime, openvino
+from rpgen.backends import FACILITIES, onnxruntime, openvino
 from rpgen.errors import MissingPackageError, UsageError
 from rpgen.models import Checkpoint
 from rpgen.pool.pool import ResourcePool
@@ -74,6 +75,79 @@ def test_any_torch_module_will_do() -> None:
     with pytest.raises(UsageError, match="computes torch models, not a str"):
         pool.get_model("mine", "text", lambda: "text", {"device": "onnxruntime"})
     pool.clear()
+
+
+class Shared:
+    """What a backend would share among its models."""
+
+    name, held_bytes, closed = "engine", 5_000_000, 0
+
+    def close(self) -> None:
+        self.closed += 1
+
+
+SHARED = Shared()
+
+
+@pytest.fixture
+def shared(monkeypatch: pytest.MonkeyPatch) -> Shared:
+    monkeypatch.setattr(f"{__name__}.SHARED", Shared())
+    monkeypatch.setitem(FACILITIES, "onnxruntime", f"{__name__}:shared_now")
+    return SHARED
+
+
+def shared_now() -> Shared:
+    return SHARED
+
+
+def test_what_a_backend_shares_is_the_pools_with_its_memory(shared: Shared) -> None:
+    pool = ResourcePool()
+    get(pool, "cpu")
+    assert "rpgen:engine" not in pool.resources
+    model = get(pool, "onnxruntime")
+    assert pool.get_resource("rpgen", "engine") is shared
+    assert pool._stats["rpgen:engine"]["memory_usage"] == 5_000_000
+    shared.held_bytes = 7_000_000
+    before = pool.get_stats()
+    assert pool._stats["rpgen:engine"]["memory_usage"] == 7_000_000
+    assert before["cached_resources"] == 1
+    assert before["devices"]["cpu"] == sum(each["memory_usage"] for each in pool._stats.values())
+    model(input_ids=IDS)
+    computed = model.rpgen_backend
+    del model
+    assert pool.cleanup_unused_resources(max_age_minutes=0) == 2
+    assert (computed.held_bytes, shared.closed) == (0, 0), "in use while its models were here"
+    assert list(pool.resources) == ["rpgen:engine"]
+    assert pool.cleanup_unused_resources(max_age_minutes=0) == 1
+    assert shared.closed == 1
+    assert not pool.get_stats()["devices"]
+
+
+def test_clearing_ends_what_a_backend_shares_after_its_models(shared: Shared) -> None:
+    pool = ResourcePool()
+    with pool.owner("a file"):
+        get(pool, "onnxruntime")
+    with pool.owner("another file"):
+        get(pool, "onnxruntime")
+        done = threading.Thread(target=pool.clear)
+        pool.clear()  # by its owner, whose own leases end
+        assert (len(pool.models), shared.closed) == (0, 1)
+    with pool.lease("embedding", BERT.name, BERT.load_model, {"device": "onnxruntime"}):
+        done.start()
+        done.join()
+        assert (len(pool.models), shared.closed) == (1, 1), "in use"
+    assert (len(pool.models), len(pool.resources), shared.closed) == (0, 0, 2)
+
+
+def test_what_a_refused_model_had_started_is_the_pools_too(
+    shared: Shared, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pool = ResourcePool()
+    with pytest.raises(unittest.SkipTest):
+        get(pool, "onnxruntime:CUDAExecutionProvider")
+    assert list(pool.resources) == ["rpgen:engine"]
+    pool.clear()
+    assert shared.closed == 1
 
 
 def test_a_model_inside_of_something_else_is_accounted_for_too() -> None:

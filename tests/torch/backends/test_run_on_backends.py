@@ -40,7 +40,7 @@ def rpgen(folder: Path, *words: str, **environment: str) -> tuple[int, str]:
         capture_output=True,
         text=True,
         check=False,
-        timeout=600,
+        timeout=1500,  # a shared machine may be slow
     )
     return done.returncode, done.stdout + done.stderr
 

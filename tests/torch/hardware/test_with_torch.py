@@ -4,11 +4,13 @@ import sys
 
 import torch
 
+from rpgen.backends import proof
 from rpgen.hardware import kernels
 from rpgen.hardware.detector import detect
 from rpgen.hardware.memory import device_free_mb
 from rpgen.hardware.packages import torch_build
 from rpgen.hardware.types import TORCH_BACKENDS, Backend, State, Step
+from rpgen.placement.targets import parse_target
 
 
 def test_the_build_is_read_without_importing():
@@ -41,9 +43,23 @@ def test_deep_detection_proves_what_torch_can_use():
     assert cpu.evidence[-1].found
     cuda = found.report(Backend.ROCM if torch.version.hip else Backend.CUDA)
     assert cuda.available == torch.cuda.is_available()
-    for backend in TORCH_BACKENDS:
+    for backend in (*TORCH_BACKENDS, Backend.OPENVINO, Backend.ONNXRUNTIME):
         if found.report(backend).available:
             assert any(seen.step is Step.KERNEL for seen in found.report(backend).evidence)
+
+
+def test_a_backend_that_is_not_here_says_so_and_a_wrong_product_is_seen(monkeypatch):
+    target = parse_target("openvino:NPU.7")
+    assert target is not None
+    found = proof.proof(target)
+    assert not found["ok"]
+    assert "lists no NPU.7" in found["detail"]
+    assert found["remedy"]
+    monkeypatch.setattr(proof, "product", lambda left, right: [[0]])
+    target = parse_target("onnxruntime:CPUExecutionProvider")
+    assert target is not None
+    found = proof.proof(target)
+    assert (found["ok"], found["detail"]) == (False, "a matrix product came out wrong")
 
 
 def test_free_memory_asks_only_devices_that_are_there():

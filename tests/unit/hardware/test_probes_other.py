@@ -5,7 +5,9 @@ import shutil
 
 import pytest
 
+from rpgen.hardware.backend_proofs import wasm_of
 from rpgen.hardware.browser_files import CHROMIUM, INSTALLED, RUNTIME
+from rpgen.hardware.detector import detect
 from rpgen.hardware.pci import AMD, GOOGLE, INTEL
 from rpgen.hardware.probes import (
     PROBES,
@@ -19,6 +21,7 @@ from rpgen.hardware.probes import (
     webnn,
     xpu,
 )
+from rpgen.hardware.serialise import from_dict, to_dict
 from rpgen.hardware.surroundings import Finished
 from rpgen.hardware.types import Backend, State
 
@@ -209,6 +212,12 @@ def installed(folder, *packages):
         (place / INSTALLED).write_text(json.dumps(made))
 
 
+def packages(machine):
+    """What the extra `web` brings."""
+    machine.package("playwright", "1.65.2")
+    machine.package("onnx", "1.23.2")
+
+
 @pytest.fixture
 def cache(machine, tmp_path):
     machine.env["RPGEN_CACHE_DIR"] = str(tmp_path / "cache")
@@ -216,20 +225,22 @@ def cache(machine, tmp_path):
 
 
 def test_a_browser_without_its_driver_and_a_driver_without_a_browser(machine, cache):
-    machine.package("playwright", "1.65.2")
+    packages(machine)
     report = webgpu.probe(machine.here)
     assert report.state is State.ABSENT
     assert report.reason == "Chromium 153.0.0 and onnxruntime-web 1.30.0 aren't installed"
     assert report.remedy == "rpgen detect --install-browser"
     installed(cache, CHROMIUM, RUNTIME)
-    shutil.rmtree(machine.packages / "playwright-1.65.2.dist-info")
-    report = webgpu.probe(machine.here)
-    assert report.state is State.UNUSABLE
-    assert report.remedy == 'pip install "rpgen[web]"'
+    for package in ("playwright-1.65.2", "onnx-1.23.2"):
+        shutil.rmtree(machine.packages / f"{package}.dist-info")
+        report = webgpu.probe(machine.here)
+        assert report.state is State.UNUSABLE
+        assert f"{package.partition('-')[0]}, which " in report.reason
+        assert report.remedy == 'pip install "rpgen[web]"'
 
 
 def test_files_that_are_torn_are_not_installed(machine, cache):
-    machine.package("playwright", "1.65.2")
+    packages(machine)
     installed(cache, CHROMIUM, RUNTIME)
     assert webnn.probe(machine.here).state is State.SOFTWARE
     (cache / "web" / RUNTIME.folder_name / "file").write_text("12")
@@ -240,7 +251,7 @@ def test_files_that_are_torn_are_not_installed(machine, cache):
 
 def test_without_a_gpu_the_browsers_adapters_are_software_and_not_available(machine, cache):
     installed(cache, CHROMIUM, RUNTIME)
-    machine.package("playwright", "1.65.2")
+    packages(machine)
     for probe in (webgpu.probe, webnn.probe):
         report = probe(machine.here)
         assert report.state is State.SOFTWARE
@@ -250,16 +261,43 @@ def test_without_a_gpu_the_browsers_adapters_are_software_and_not_available(mach
 
 def test_webgpu_with_a_gpu(machine, cache):
     installed(cache, CHROMIUM, RUNTIME)
-    machine.package("playwright", "1.65.2")
-    machine.file("dev/dri/renderD128")
+    packages(machine)
+    node = machine.file("dev/dri/renderD128")
+    report = webgpu.probe(machine.here)
+    assert report.state is State.SOFTWARE
+    assert "no Vulkan driver for a GPU is installed" in report.reason
+    machine.file("usr/share/vulkan/icd.d/lvp_icd.x86_64.json")
+    assert webgpu.probe(machine.here).state is State.SOFTWARE
+    machine.file("etc/vulkan/icd.d/nvidia_icd.json")
     report = webgpu.probe(machine.here)
     assert report.state is State.AVAILABLE
     assert any(seen.found is None for seen in report.evidence), "the adapter is not known yet"
+    device = machine.root / "sys/class/drm" / node.name / "device"
+    device.mkdir(parents=True)
+    (device / "driver").symlink_to("../../drivers/vgem")
+    report = webgpu.probe(machine.here)
+    assert report.state is State.SOFTWARE
+    assert report.reason.endswith("/dev/dri has no GPU below it, only vgem")
+    assert report.remedy.startswith("RPGEN_SOFTWARE_ADAPTERS=1 takes it")
+
+
+def test_wasm_is_told_with_webnn(machine, cache):
+    report = wasm_of(detect(here=machine.here))
+    assert report.state is State.ABSENT
+    assert report.remedy == 'pip install "rpgen[web]"; rpgen detect --install-browser'
+    installed(cache, CHROMIUM, RUNTIME)
+    packages(machine)
+    found = detect(here=machine.here)
+    report = wasm_of(found)
+    assert (report.state, report.reason) == (State.AVAILABLE, "")
+    assert report.evidence[0].detail.startswith("Chromium 153.0.0, onnxruntime-web 1.30.0")
+    assert wasm_of(from_dict(to_dict(found))) == report
+    assert set(to_dict(found)["backends"]) == set(Backend)
 
 
 def test_where_no_browser_is_pinned_the_systems_has_to_do(machine, cache):
     machine.system, machine.machine = "Darwin", "arm64"
-    machine.package("playwright", "1.65.2")
+    packages(machine)
     report = webgpu.probe(machine.here)
     assert "no Chromium, Chrome or Edge found" in report.reason
     machine.file("Applications/Google Chrome.app/Contents/MacOS/Google Chrome")
@@ -271,7 +309,7 @@ def test_where_no_browser_is_pinned_the_systems_has_to_do(machine, cache):
 
 
 def test_the_browser_that_was_named_is_taken(machine, cache):
-    machine.package("playwright", "1.65.2")
+    packages(machine)
     installed(cache, CHROMIUM, RUNTIME)
     machine.env["RPGEN_BROWSER"] = "/opt/mine/chrome"
     assert "/opt/mine/chrome, which isn't there" in webgpu.probe(machine.here).reason

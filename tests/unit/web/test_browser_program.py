@@ -40,10 +40,19 @@ def test_without_the_files_the_command_is_named(cache: Path) -> None:
     assert "Chromium" not in found.reason
 
 
-def test_without_playwright_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+@pytest.mark.parametrize("lacking", ["playwright", "onnx"])
+def test_without_a_package_the_extra_is_named(
+    cache: Path, monkeypatch: pytest.MonkeyPatch, lacking: str
+) -> None:
+    put(cache, CHROMIUM, RUNTIME)
+    assert isinstance(find_program(), Program)
+    real = importlib.util.find_spec
+    monkeypatch.setattr(
+        importlib.util, "find_spec", lambda name: None if name == lacking else real(name)
+    )
     found = find_program()
     assert isinstance(found, Missing)
+    assert found.reason.startswith(f"{lacking}, which ")
     assert found.remedy == 'pip install "rpgen[web]"'
 
 
