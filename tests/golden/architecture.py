@@ -147,4 +147,4 @@ def main():
 if __name__ == "__main__":
     sys.exit(main())
 
-# rpgen:signature 275224bc54b9ac7a
+# rpgen:signature aa88e36d8d1e8caa
