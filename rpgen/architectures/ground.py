@@ -21,6 +21,7 @@ class Ground(StrEnum):
     UNUSED = "no output of this call depends on it"
     IN_PLACE = "the model changes in place what its gradient needs"
     REFUSED = "the model itself refuses"
+    ONE_WAY = "there is nothing to compare with"
     DRAWS = "the model draws random numbers"
     PACKED = "outputs have no entry for each row"
     BOTH_WAYS = "the model reads in both directions"

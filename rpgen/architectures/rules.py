@@ -130,6 +130,7 @@ _WORDED: Mapping[str, tuple[Rule, ...]] = {
         _worded(r"\d+ tensors for \d+ layers", Ground.OWN_COUNT),
         _worded(r"has shape .*, the first", Ground.RESHAPED),
     ),
+    "attention": (_worded("is written in one way only", Ground.ONE_WAY),),
     "gradients": (_worded("modified by an inplace operation", Ground.IN_PLACE),),
     "rows": (_worded("no output has an entry for each row", Ground.PACKED),),
     "cache": (_worded("has no attribute 'past_key_values'", Ground.UNDECLARED),),

@@ -33,8 +33,8 @@ def assert_attention_implementations_agree(model: Any, inputs: Inputs) -> None:
 
 def has_several_attentions(model: Any) -> bool:
     """Is attention in any part of the model computed otherwise than openly, step by step?"""
-    configs = [each.config for each in model.modules() if hasattr(each, "config")]
-    return any(config._attn_implementation_internal not in (None, "eager") for config in configs)
+    kinds = {config._attn_implementation_internal for config in _configs(model)}
+    return bool(kinds - {None, "eager"})
 
 
 @contextmanager

@@ -65,6 +65,7 @@ def why(check: str, error: BaseException, one: Any = None) -> Ground | None:
         ("layers", "hidden states were asked for, and no output is declared for them",
          Ground.UNDECLARED),
         ("layers", "attentions were asked for, and stay empty", Ground.EMPTY),
+        ("attention", "attention, if there is any, is written in one way only", Ground.ONE_WAY),
         ("layers", "hidden states were asked for, and hidden_states stay empty", Ground.EMPTY),
         ("layers", "attentions[0] has shape (32, 72), which is no map of queries and keys",
          Ground.NO_WEIGHTS),

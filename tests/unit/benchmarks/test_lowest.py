@@ -9,7 +9,7 @@ from benchmarks.lowest import fallen_short, told
 from benchmarks.sweep import Origin
 from rpgen.paths import shipped_model_database
 
-ROW = Row("bert", "embedding", ("forward",), False, 3, 3, 0.5, {}, "", None)
+ROW = Row("bert", "embedding", ("forward",), False, 3, 3, 0.5, {}, {}, "", None)
 SHORT = replace(ROW, model_type="vit", passed=2, reason="AssertionError: the moon must be full")
 
 

@@ -54,7 +54,7 @@ class Fake:
 
 
 def row(model_type: str, **changes: Any) -> Row:
-    whole = Row(model_type, "vision", ("forward",), False, 3, 3, 0.5, {}, "", None)
+    whole = Row(model_type, "vision", ("forward",), False, 3, 3, 0.5, {}, {}, "", None)
     return replace(whole, **changes)
 
 
@@ -162,7 +162,7 @@ def test_a_row_that_falls_short_without_a_reason_is_no_paper() -> None:
         with pytest.raises(SystemExit, match="no reason is known where these fall short: vit"):
             paper(of(row("bert"), silent))
     told = row("vit", passed=2, reason="AssertionError: the moon must be full")
-    assert "| 2/3 | 0.5 |  | AssertionError: the moon must be full |" in paper(of(told))
+    assert "| 2/3 | 0.5 |  |  | AssertionError: the moon must be full |" in paper(of(told))
     assert "| needs natten |" in paper(of(row("dinat", passed=0, absent="natten")))
 
 
