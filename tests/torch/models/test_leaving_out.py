@@ -50,6 +50,16 @@ class Layers(torch.nn.Module):
         return {"result": self.last(self.then(self, given, x))}
 
 
+@dataclass
+class Silent:
+    """It has a configuration, and always gives the same."""
+
+    config: Any
+
+    def __call__(self) -> dict[str, torch.Tensor]:
+        return {"result": torch.ones(1)}
+
+
 X = torch.linspace(-2, 2, 32).view(4, 8)
 
 
@@ -93,7 +103,7 @@ def test_what_can_only_be_by_design(check: str, said: str, ground: Ground) -> No
     ],
 )
 def test_what_nobody_recognises_is_a_failed_check(check: str, said: str) -> None:
-    plain = One(SimpleNamespace(config=GPT2Config()), {})
+    plain = One(Silent(GPT2Config()), {})
     assert why(check, AssertionError(said), plain) is None
 
 
@@ -209,7 +219,7 @@ def test_drawing_is_seen() -> None:
     ],
 )
 def test_a_text_read_as_a_whole(config: dict[str, Any], both: bool) -> None:
-    one = One(SimpleNamespace(config=SimpleNamespace(**config)), {})
+    one = One(Silent(SimpleNamespace(**config)), {})
     found = why("look_ahead", AssertionError("positions before 8: differs by 0.1"), one)
     assert (found is Ground.BOTH_WAYS) is both
 
