@@ -17,6 +17,7 @@ from rpgen.families import FAMILY_OF, Classification, Family, Subfamily, templat
 from rpgen.heads import TAGS, split
 from rpgen.model_database import SCHEMA, ModelDatabase, load
 from rpgen.name_patterns import USES
+from rpgen.whole_files import write_whole
 
 _DESCRIPTIONS = {
     Family.EMBEDDING: "Text in, vectors or labels out: BERT and its kin",
@@ -198,9 +199,7 @@ def _add(path: Path, model_name: str, entry: Mapping[str, Any]) -> None:
                 load(path)  # a file that is not ours is never written over
                 content = json.loads(path.read_bytes())
             content["models"][model_name] = {**content["models"].get(model_name, {}), **entry}
-            fresh = path.with_name(path.name + ".new")
-            fresh.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", "utf-8")
-            fresh.replace(path)
+            write_whole(path, json.dumps(content, indent=1, ensure_ascii=False) + "\n")
     except OSError as error:
         reason = error.strerror or type(error).__name__
         raise OutputError(f"{path} can't be written ({reason}): name another file") from error

@@ -9,6 +9,7 @@ from rpgen.errors import OutputError, UsageError
 from rpgen.model_database import load_or_shipped
 from rpgen.refresh_database import build
 from rpgen.refresh_database.__main__ import installed
+from rpgen.whole_files import write_whole
 
 
 def record(path: Path, found: Mapping[str, Mapping[str, Any]]) -> int:
@@ -21,10 +22,8 @@ def record(path: Path, found: Mapping[str, Mapping[str, Any]]) -> int:
             types[name]["tiny"] = dict(plain)
             changed += 1
     text = build.text(old.made_with, types, old.raw_models, old.raw_names)
-    fresh = path.with_name(path.name + ".new")
     try:
-        fresh.write_text(text, encoding="utf-8")
-        fresh.replace(path)
+        write_whole(path, text)
     except OSError as error:
         raise OutputError(f"{path} can't be written ({error.strerror}): choose --output") from error
     return changed

@@ -8,17 +8,15 @@ changes the lines of what has drifted.
     skills/baselines/test_hf_gpt2/tiny-cpu-fp32.json
 """
 
-import contextlib
 import json
-import os
 import re
-import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from rpgen.errors import DataError, OutputError
+from rpgen.whole_files import write_whole
 
 SCHEMA = 1
 FOLDER = "baselines"
@@ -161,14 +159,9 @@ def read(path: Path) -> Baseline | None:
 
 def write(path: Path, baseline: Baseline) -> None:
     """Whole or not at all; of two runs at once the later one's stays. Raises OutputError."""
-    beside = path.with_name(f".{path.name}.{os.getpid()}-{threading.get_ident()}")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        beside.write_text(baseline.to_text(), "utf-8", newline="\n")
-        beside.replace(path)
+        write_whole(path, baseline.to_text())
     except OSError as error:
-        with contextlib.suppress(OSError):
-            beside.unlink(missing_ok=True)
         raise OutputError(
             f"the baseline {path} can't be written ({error.strerror}): make its folder writable,"
             " or run without --update-baselines"

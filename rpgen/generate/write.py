@@ -1,14 +1,13 @@
 """Putting a file in place without ever losing somebody's work."""
 
 import ast
-import os
-import tempfile
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
 from rpgen.errors import OutputError
 from rpgen.generate.signature import Origin, origin
+from rpgen.whole_files import write_whole
 
 
 class Action(StrEnum):
@@ -65,17 +64,9 @@ def read(path: Path) -> str | None:
 
 def write(path: Path, text: str) -> None:
     """Write `text` to `path` whole or not at all."""
-    temporary: str | None = None
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(prefix=f".{path.name[:40]}.", dir=path.parent)
-        with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as stream:
-            stream.write(text)
-        Path(temporary).chmod(0o666 & ~_umask())
-        Path(temporary).replace(path)
+        write_whole(path, text)
     except OSError as error:
-        if temporary is not None:
-            Path(temporary).unlink(missing_ok=True)
         raise OutputError(f"{path} can't be written: {error.strerror or error}") from error
 
 
@@ -97,9 +88,3 @@ def model_of(text: str) -> str | None:
         ):
             return call.args[0].value
     return None
-
-
-def _umask() -> int:
-    current = os.umask(0)
-    os.umask(current)
-    return current

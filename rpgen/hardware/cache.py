@@ -6,7 +6,6 @@ ours is set aside under another name, never trusted and never lost.
 """
 
 import json
-import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -17,6 +16,7 @@ from rpgen.hardware.identity import host_identity
 from rpgen.hardware.memory import host_memory
 from rpgen.hardware.serialise import from_dict, to_dict
 from rpgen.hardware.types import HardwareSnapshot, HostIdentity
+from rpgen.whole_files import write_whole
 
 SCHEMA = 1
 KIND = "rpgen hardware inventory"
@@ -179,12 +179,9 @@ def _write(path: Path, hosts: Mapping[str, HardwareSnapshot]) -> None:
         "hosts": {name: to_dict(hosts[name]) for name in sorted(hosts)},
     }
     text = json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
-    beside = path.with_name(f".{path.name}.{os.getpid()}.new")
     try:
-        beside.write_text(text, encoding="utf-8")
-        beside.replace(path)
+        write_whole(path, text)
     except OSError as error:
-        beside.unlink(missing_ok=True)
         raise OutputError(f"the inventory {path} can't be written: {error.strerror}") from error
 
 

@@ -17,6 +17,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from rpgen.whole_files import write_whole
+
 _LAST = 3
 _LARGEST_FILE = 4 * 2**20
 _SAME_WEIGHTS = 0.02
@@ -75,9 +77,7 @@ class PeakStore:
         """Keep the last few of each; the new file takes the old one's place at once."""
         assert self._path is not None
         kept = [peak for peaks in self._read().values() for peak in peaks[-_LAST:]]
-        fresh = self._path.with_name(f"{self._path.name}.{os.getpid()}")
-        fresh.write_text("".join(json.dumps(asdict(peak)) + "\n" for peak in kept), "utf-8")
-        fresh.replace(self._path)
+        write_whole(self._path, "".join(json.dumps(asdict(peak)) + "\n" for peak in kept))
 
     def _read(self) -> dict[tuple[str, str], list[Peak]]:
         if self._peaks is None:

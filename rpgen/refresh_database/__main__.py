@@ -18,6 +18,7 @@ from rpgen import paths
 from rpgen.errors import DataError, ExitCode, OutputError, RpgenError
 from rpgen.model_database import ModelDatabase, load, load_or_shipped
 from rpgen.refresh_database import build, count
+from rpgen.whole_files import write_whole
 
 SHOWN = 20
 KEPT = ("tiny", "never")
@@ -50,10 +51,8 @@ def refresh(path: Path) -> int:
     types = kept(build.architectures(), old.raw_architectures)
     models, uncounted = counted(old)
     text = build.text(installed(), types, models, old.raw_names)
-    fresh = path.with_name(path.name + ".new")
     try:
-        fresh.write_text(text, encoding="utf-8")
-        fresh.replace(path)
+        write_whole(path, text)
     except OSError as error:
         raise OutputError(f"{path} can't be written ({error.strerror}): choose --output") from error
     print(f"{path}: {len(types)} architectures, {len(models)} models, {len(text) // 1024} KB")
@@ -89,9 +88,9 @@ def check(path: Path) -> int:
 
 
 def installed() -> dict[str, str]:
-    import transformers
+    from importlib.metadata import version  # what is to be known costs no import
 
-    return {"transformers": str(transformers.__version__)}
+    return {"transformers": version("transformers")}
 
 
 def kept(fresh: dict[str, Any], old: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,22 +1,16 @@
 """Reports as files: written whole or not at all, so that a reader never sees half of one."""
 
-import contextlib
-import os
 from pathlib import Path
 
 from rpgen.errors import OutputError
+from rpgen.whole_files import write_whole
 
 
 def write_text(path: Path, text: str, option: str) -> None:
     """`OutputError` where that isn't possible; `option` is what names another path."""
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        beside.write_text(text, "utf-8")
-        beside.replace(path)
+        write_whole(path, text)
     except OSError as error:
-        with contextlib.suppress(OSError):
-            beside.unlink(missing_ok=True)
         raise OutputError(
             f"the report {path} can't be written ({error.strerror}); give another {option} path"
         ) from error

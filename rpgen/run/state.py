@@ -27,6 +27,7 @@ from pathlib import Path
 
 from rpgen.errors import OutputError, UsageError
 from rpgen.paths import state_folder
+from rpgen.whole_files import write_whole
 
 KEPT_RUNS = 100
 _FILE_STARTED = b'"event":"file_started"'
@@ -127,9 +128,7 @@ def _create(state: Path, now: float | None) -> RunFolder:
 
 
 def _point_latest(state: Path, run: str) -> None:
-    fresh = state / f".latest-{run}"
-    fresh.write_text(run + "\n")
-    fresh.replace(state / "latest")
+    write_whole(state / "latest", run + "\n")
 
 
 def all_runs(state: Path | None = None) -> list[RunFolder]:

@@ -13,7 +13,7 @@ import rpgen
 
 PACKAGE = Path(rpgen.__file__).parent
 LAYERS = (
-    {"errors", "paths"},
+    {"errors", "paths", "whole_files"},
     {"families"},
     {"heads", "model_database", "name_patterns", "classification", "refresh_database"},
     {"hardware"},

@@ -9,7 +9,8 @@ import pytest
 
 from rpgen import model_database, paths
 from rpgen.architectures import one as finding
-from rpgen.architectures.explore import explore, heads_of
+from rpgen.architectures.explore import explore
+from rpgen.architectures.heads import heads_of
 from rpgen.architectures.one import find
 from rpgen.architectures.trial import try_out
 from rpgen.errors import UsageError
