@@ -126,9 +126,10 @@ def try_out(model_type: str, recipe: Recipe, *, whole: bool = False) -> Verdict:
     """Runs the checks that a file may leave out; with `whole` also those that it may not."""
     one = subject(model_type, recipe)
     needed = ALWAYS if whole else {"finite": ALWAYS["finite"]}
-    problems = [
-        f"{name}: {said_by(e)}" for name, check in needed.items() if (e := _error(check, one))
-    ]
+    failed = {name: e for name, check in needed.items() if (e := _error(check, one)) is not None}
+    problems = [f"{name}: {said_by(error)}" for name, error in failed.items()]
+    if "finite" in failed:  # it doesn't run: nothing else is to be told of it
+        return Verdict(replace(recipe, levels=(), missed={}, left_out={}), problems[0])
     reached: list[str] = [level for level in ("forward", "joint") if level in recipe.levels]
     missed: dict[str, str] = {}
     left_out: dict[str, str] = {}
