@@ -23,6 +23,10 @@ class Match:
     known: Known
     rest: str = ""  # what a root was lengthened by
 
+    @property
+    def lengthened(self) -> bool:
+        return self.known.confidence == LENGTHENED
+
 
 def find(words: tuple[str, ...], index: NameIndex) -> list[Match]:
     """The known runs of words, without those inside a longer one, in the order of the name."""

@@ -206,7 +206,7 @@ def _telling(uses: Sequence[Use]) -> Use | None:
 def _by_makers_name(name: str, index: NameIndex) -> Match | None:
     """An architecture in the organisation's name, where the model's own name has none."""
     words = tokens(name.rpartition("/")[0])
-    found = [one for one in find(words, index) if not one.known.first]
+    found = [one for one in find(words, index) if not one.known.first and not one.lengthened]
     return replace(found[0], known=replace(found[0].known, confidence=0.5)) if found else None
 
 

@@ -154,6 +154,8 @@ def test_every_architecture_is_found_under_its_own_name() -> None:
         "zz/pulse-7bv5": G,
         "zz/w2v-x": A,
         "zz/my-awesome-model": None,
+        "zz/my-detr-r50": V,
+        "zz/my-glm4-x": G,
         "zz/ColMinistral3-3b": M,
         "zz/ColBERT-x": E,
         "zz/qqmt-ja-en": G,
