@@ -28,9 +28,7 @@ IDS = Path(__file__).parents[2] / "data" / "public_models.jsonl"
 LISTS = 9
 IN_THREE = 9
 """The first list that is split in three: to tune on, to measure on, in reserve."""
-SEALED = {(9, 1), (9, 2)}
-"""Parts that nothing classifies yet."""
-UNREAD = {(7, 1): 0.95}
+UNREAD = {(7, 1): 0.95, (9, 2): 0.945}
 """The parts (list, part) that were never tuned on, and how much of each has to be right."""
 
 
@@ -61,7 +59,7 @@ class PublicModel:
 @pytest.fixture(scope="module")
 def models() -> list[PublicModel]:
     rows = [json.loads(line) for line in IDS.read_text("utf-8").splitlines()]
-    models = [
+    return [
         PublicModel(
             row["id"],
             Family(row["family"]) if row["family"] else None,
@@ -71,7 +69,6 @@ def models() -> list[PublicModel]:
         )
         for row in rows
     ]
-    return [one for one in models if (one.list, one.part) not in SEALED]
 
 
 @pytest.fixture(scope="module")
@@ -86,8 +83,8 @@ def share(models: list[PublicModel], answers: dict[str, Family | None]) -> float
 def test_the_ids_are_many_and_each_has_a_source(models: list[PublicModel]) -> None:
     names = [one.id.lower() for one in models]
     assert names == sorted(set(names))
-    assert len(models) >= 3000
-    assert len({name.partition("/")[0] for name in names}) >= 900
+    assert len(models) >= 5000
+    assert len({name.partition("/")[0] for name in names}) >= 1500
     assert all(one.source and one.id.count("/") <= 1 for one in models)
     assert all(one.subfamily is None or FAMILY_OF[one.subfamily] is one.family for one in models)
     families = Counter(one.family for one in models)
@@ -126,6 +123,11 @@ def test_names_that_nobody_tuned_on_are_right(
     assert all(one.documented for one in unread)
     assert share(unread, answers) >= UNREAD[part]
     assert share(told, answers) >= UNREAD[part] + 0.01
+
+
+def test_the_unread_names_are_many(models: list[PublicModel]) -> None:
+    assert sum(one.unread for one in models) >= 800
+    assert sum(one.unread for one in models if one.list == LISTS) >= 400
 
 
 def test_names_that_were_tuned_on_stay_right(
