@@ -41,6 +41,9 @@ USES: dict[str, Word] = {
         "ner pos conll conll03 conll2003 ontonotes pii upos postag postagger chunking wnut",
         "tokenclassification namedentity namedentityrecognition entity punctuation punctuate",
         "wikiann thainer multinerd fewnerd keyphrase keyphrases",
+        "keyword keywords extraction deid deidentification deidentify anonymization anonymizer",
+        "lemmatizer lemmatization tokenclass truecase truecasing slotfilling wordsegmentation",
+        "sentencesegmentation sentenceboundary sbd conll2002 germeval ncbi bc5cdr jnlpba",
     ),
     **_words(
         *(_S.SENTENCE_TRANSFORMER, "sentence-similarity"),
@@ -58,10 +61,21 @@ USES: dict[str, Word] = {
         "intent stance sarcasm politics bias clickbait formality jailbreak promptinjection",
         "languagedetection fakenews financialnews fallacy gibberish reviews aicontent moderation",
         "polarity absa tweet tweets seqcls reward rm prm offense",
-        "cost",
+        "cost orm fluency adequacy acceptability wellformedness readability suicide suicidality",
+        "depression propaganda misogyny sexism racism sexist racist abusive hateful cyberbullying",
+        "cyberbully insult harmful injection injections jailbreaks humor humour personality mbti",
+        "checkworthiness checkworthy claims argument arguments subjectivity subjective esg",
+        "banking77 agnews yelp amazonreviews trec dbpedia dialect dialects languagedetector",
+        "programminglanguage sentiments sentimental emotional hatespeechdetection quality",
+        "helpfulness zeroshotclassifier finsentiment seqclassification sequenceclassification",
     ),
-    **_words(_F.EMBEDDING, "zero-shot-classification", "mnli nli xnli anli zeroshot snli"),
-    **_words(_F.EMBEDDING, "question-answering", "squad squad2 squadv2 qa xquad triviaqa hotpotqa"),
+    **_words(_F.EMBEDDING, "zero-shot-classification", "mnli nli xnli anli zeroshot snli docnli"),
+    **_words(
+        *(_F.EMBEDDING, "question-answering"),
+        "squad squad2 squadv2 qa xquad triviaqa hotpotqa squadv1 newsqa korquad drcd cmrc cuad mrc",
+        "tydiqa mlqa extractiveqa questionanswering wtq sqa tabfact tatqa jaquad germanquad pquad",
+        "fquad piaf boolq quac covidqa bioasq",
+    ),
     # text, written
     **_words(
         *(_S.CHAT_MODEL, "text-generation"),
@@ -71,7 +85,8 @@ USES: dict[str, Word] = {
     **_words(
         *(_S.CAUSAL_LM, "text-generation"),
         "llm lm coder code gpt writer story stories poem lyrics rap novel moe gguf ggml gptq awq",
-        "exl2 mlx vllm python sql text2sql math prover base3b slm",
+        "exl2 mlx vllm python sql text2sql math prover base3b slm bot textgeneration",
+        "sppo simpo expo functioncalling toolcalling tooluse longcontext abliterated",
     ),
     **_words(
         *(_S.SEQ2SEQ, "translation"),
@@ -91,11 +106,13 @@ USES: dict[str, Word] = {
         *(_S.SEGMENTATION, "image-segmentation"),
         "segmentation segment seg ade ade20k cityscapes panoptic semantic clothes matting rmbg",
         "parsing faceparsing humanparsing background backgroundremoval saliency mask masks lesion",
+        "matte binarization pascal voc sidewalk",
     ),
     **_words(
         *(_S.OBJECT_DETECTOR, "object-detection"),
         "detection coco detector objects365 doclaynet publaynet licenseplate boxes",
-        "objectdetection facedetection tabledetection cppe5 fashionpedia weapons",
+        "objectdetection facedetection tabledetection cppe5 fashionpedia weapons visdrone dota",
+        "widerface crowdhuman bubble bubbles barcode helmet pedestrian",
     ),
     **_words(_S.DEPTH_ESTIMATION, "depth-estimation", "depth kitti nyu monocular"),
     **_words(
@@ -107,10 +124,19 @@ USES: dict[str, Word] = {
         "leaf disease waste trash garbage accident fire weather satellite mineral rock pokemon",
         "fashion clothing shoes painting art anime signlanguage handwriting digit",
         "imageclassification expression fer fer2013 street scene galaxy histopathology pathology",
-        "dermatology tagger deepfake gesture emotion visiontransformer",
+        "dermatology tagger deepfake gesture emotion visiontransformer hentai watermark landscape",
+        "webface4m webface12m ms1mv2 ms1mv3 glint360k vggface2 fairface utkface alphabet malaria",
+        "knee spine melanoma ham10000 oxfordpets stanfordcars tinyimagenet imagenette fmnist",
     ),
-    **_words(_F.VISION, "keypoint-detection", "pose keypoint keypoints landmark landmarks gaze"),
-    **_words(_F.VISION, "image-to-image", "superresolution denoising deblur upscale"),
+    **_words(
+        _F.VISION, "keypoint-detection", "pose keypoint keypoints landmark landmarks gaze facemesh"
+    ),
+    **_words(
+        _F.VISION,
+        "image-to-image",
+        "superresolution denoising deblur upscale lowlight colorizer colorize relighting deraining",
+        "vton tryon",
+    ),
     **_words(_F.VISION, "image-to-3d", "3d"),
     **_words(
         *(_F.VISION, "video-classification"),
@@ -122,16 +148,23 @@ USES: dict[str, Word] = {
         "asr ctc stt 960h 100h librispeech transcribe transcription speechrecognition speechtotext",
         "commonvoice ls960 rnnt tdt fleurs audiototext phoneme forcedaligner",
     ),
-    **_words(*(_S.TEXT_TO_SPEECH, "text-to-speech"), "tts vocoder texttospeech ljspeech vctk"),
+    **_words(
+        *(_S.TEXT_TO_SPEECH, "text-to-speech"),
+        "tts vocoder texttospeech ljspeech vctk libritts jsut css10 voicecloning sovits",
+    ),
     **_words(
         *(_S.AUDIO_CLASSIFIER, "audio-classification"),
         "audioset ks er sid lid gtzan esc50 gender accent accents genre genres ravdess speaker",
         "speechcommand speechcommands speechemotion speechemotionrecognition ser minds14 crema",
         "diarization vad voiceactivity wakeword instrument instruments keywordspotting superb",
         "musicgenre musicgenres birdsounds iemocap speakerrecognition audioclassification",
+        "urbansound8k esc10 voxceleb voxceleb1 voxceleb2 kws antispoof antispoofing spoofing mesd",
+        "endofturn turndetection speakerverification tess savee emodb spokenlanguage",
     ),
     **_words(
-        _F.AUDIO, "", "audio speech voice vocal sound sounds music song acoustic codec spoken"
+        _F.AUDIO,
+        "",
+        "audio speech voice vocal sound sounds soundeffect music song acoustic codec spoken",
     ),
 }
 """Uses and data sets. One word may fit several families: it counts in that of the architecture,
@@ -154,6 +187,8 @@ SHARED: dict[str, tuple[Word, ...]] = {
     "deepfakes": (_PICTURE, _SOUND),
     "gender": (_SOUND, _PICTURE, _TEXT),
     "age": (_PICTURE, _SOUND),
+    "languageidentification": (_TEXT, _SOUND),
+    "quality": (_TEXT, _PICTURE),
     "cnn": (USES["cnn"],),
     **{word: (Word(_S.CHAT_MODEL, "text-generation"),) for word in ("it", "inst", "think")},
 }
@@ -169,6 +204,24 @@ SOUNDS = ("audio", "speech", "voice", "asr", "tts", "music", "esc50")
 TALKS = frozenset({"chat", "instruct", "llm", "instruction"})
 """Words of models that answer in text: after the name of an image encoder, both are in it."""
 
+JUDGES = frozenset({"rm", "prm", "orm", "reward"})
+"""Words of models that judge answers; beside one of `LEARNT` they say who judged a chat model."""
+
+LEARNT = frozenset({"dpo", "sppo", "kto", "orpo", "expo", "simpo", "ipo"})
+"""Ways in which a chat model is trained by a judge: what is so trained answers."""
+
+WRITES = frozenset({"paraphrase", "sentence", "msmarco"})
+"""Words of sentence embeddings that an encoder and decoder also carries, as it writes them."""
+
+LANGUAGES = frozenset(
+    {
+        *("en", "de", "fr", "es", "it", "pt", "nl", "ru", "zh", "ja", "ko", "ar", "tr", "pl"),
+        *("uk", "cs", "sv", "da", "fi", "no", "hi", "bn", "fa", "he", "vi", "th", "id", "el"),
+        *("ro", "hu", "bg", "ca"),
+    }
+)
+"""Codes of languages: two in a row, and nothing else known, are of a translation."""
+
 NLI = frozenset({"mnli", "nli", "xnli", "anli", "snli", "zeroshot"})
 """Inference between two sentences: a classification, also with an encoder and a decoder."""
 
@@ -180,7 +233,7 @@ TURNING = frozenset(
         *("reranker", "rerank", "audio", "tts", "asr", "retriever", "paraphrase", "guard"),
         *("bge", "e5", "gte", "speech", "transcribe", "voice", "crossencoder", "ranker"),
         *("sentiment", "toxic", "classifier", "classification", "reward", "rm", "prm", "seqcls"),
-        *("embedder", "vdr", "cost"),
+        *("embedder", "vdr", "cost", "orm", "sound", "soundeffect"),
         *("music", "forcedaligner", "videollm", "videochatgpt"),
         *("summarization", "translation", "summarizer", "seq2seq", "upos"),
         *NLI,
@@ -215,6 +268,9 @@ LEADING = frozenset(
 
 NOT_BRANDS = frozenset(
     {
+        *("language", "not", "bio", "legal", "long", "efficient", "conv", "conditional", "roc"),
+        *("deformable", "mm", "pi", "pix", "pocket", "pop", "privacy", "table", "vip"),
+        *("unlimited", "perception", "grounding", "distil"),
         *("all", "multi", "the", "large", "base", "small", "tiny", "meta", "new", "my", "en"),
         *("paraphrase", "fashion", "multilingual", "stable", "open", "deepseek", "sup", "age"),
         *("nsfw", "japanese", "chinese", "korean", "german", "french", "english", "nvidia", "hf"),

@@ -138,9 +138,10 @@ class NameIndex:
         return self._type(model_type, OWN_NAME, first=short)
 
     def _named(self, name: str, says: str) -> Known:
-        """An entry of the names section: a pipeline tag, or another name of an architecture."""
+        """An entry of the names section: a pipeline tag, or a name of an architecture. Its own
+        short name there is no ordinary word: it counts anywhere."""
         if says not in TAGS:
-            return self._type(says, BRAND)
+            return self._type(says, OWN_NAME if self._own.get(name) == says else BRAND)
         family, subfamily = split(TAGS[says])
         return Known(None, family, subfamily, BRAND, says, first=len(name) <= SHORT)
 

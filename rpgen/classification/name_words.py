@@ -2,11 +2,12 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from rpgen.classification.name_index import humps
-from rpgen.families import Family
+from rpgen.families import Family, Subfamily
 from rpgen.heads import split
-from rpgen.name_patterns import SHARED, TURNING, USES, Word
+from rpgen.name_patterns import JUDGES, LANGUAGES, LEARNT, SHARED, TURNING, USES, Word
 
 RUNS = (3, 2, 1)  # words that one use may consist of, the longest first
 MIN_ENDING = 5  # letters of a word of use that counts at the end of a longer word
@@ -40,7 +41,8 @@ def uses_in(
         start += length or 1
     known = set(words)
     hidden = [one for one in humps(name) if _hidden(one) and one not in known]
-    return [*found, *(use for one in hidden for use in read(one))]
+    found += (use for one in hidden for use in read(one))
+    return found if known.isdisjoint(LEARNT) else [one for one in found if one.text not in JUDGES]
 
 
 def _hidden(hump: str) -> bool:
@@ -63,6 +65,22 @@ def ending_in(words: tuple[str, ...]) -> list[Use]:
     """Words of use at the end of written-together ones: `mineralimage`, `facedetector`."""
     endings = (word[at:] for word in words for at in range(1, len(word) - MIN_ENDING + 1))
     return [use for ending in endings for use in read(ending)]
+
+
+def languages_in(words: tuple[str, ...]) -> Use | None:
+    """Two codes of languages in a row: what translates from one to the other."""
+    for one, other in pairwise(words):
+        if one != other and one in LANGUAGES and other in LANGUAGES:
+            return Use(f"{one}-{other}", Word(Subfamily.SEQ2SEQ, "translation"))
+    return None
+
+
+def language_model_in(words: tuple[str, ...]) -> Use | None:
+    """A word that ends as names of language models do: `biomedlm`, `koreanllm`, `heronvlm`."""
+    for word in words:
+        if len(word) > MIN_ENDING and word.endswith("lm"):
+            return read("vlm" if word.endswith("vlm") else "lm")[0]
+    return None
 
 
 def by_votes(uses: Sequence[Use]) -> Use | None:

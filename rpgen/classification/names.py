@@ -11,35 +11,39 @@ An architecture's name comes first; words of use turn a text architecture, or ch
 uses of any other; without an architecture the words decide by themselves (`name_words`).
 """
 
+import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from rpgen.classification.evidence import TEXT_FAMILIES, Clue, clue
-from rpgen.classification.name_index import Known, NameIndex, has_size, name_index, tokens
-from rpgen.classification.name_words import Use, by_votes, ending_in, read, uses_in
+from rpgen.classification.name_index import (
+    Known,
+    NameIndex,
+    has_size,
+    name_index,
+    plain_name,
+    tokens,
+)
+from rpgen.classification.name_matches import LENGTHENED, Match, find
+from rpgen.classification.name_words import (
+    Use,
+    by_votes,
+    ending_in,
+    language_model_in,
+    languages_in,
+    read,
+    uses_in,
+)
 from rpgen.families import Family, Finding, Subfamily
 from rpgen.heads import HEADS, split
 from rpgen.model_database import Architecture, ModelDatabase
-from rpgen.name_patterns import LEADING, NLI, SEES, SHARED, SOUNDS, TALKS, USES, Word
+from rpgen.name_patterns import NLI, SEES, SHARED, SOUNDS, TALKS, WRITES, Word
 
-MAX_RUN = 6  # words that the name of an architecture may consist of
-LENGTHENED = 0.6  # how sure a root inside a longer word is
-PREFIX = 4  # letters that a root needs to count at the beginning of a word
-LONG = 6  # letters of a word that may be a known name with one letter added
-ENDING = 2  # letters that may follow a root inside a word: camemberta, esperberto
+UPSCALER = re.compile(r"[1248]x[-_ ]?[a-z]{2}")  # 4x-UltraSharp, 2xNomos; not 8x7b
 WIDEST_FIRST: tuple[Family | None, ...] = (
     *(Family.MULTIMODAL, Family.AUDIO, Family.VISION, Family.TEXT_GENERATION, Family.EMBEDDING),
     None,
 )
-
-
-@dataclass(frozen=True)
-class Match:
-    start: int
-    length: int
-    text: str
-    known: Known
-    rest: str = ""  # what a root was lengthened by
 
 
 def from_name(name: str, database: ModelDatabase) -> Iterator[Clue]:
@@ -62,62 +66,6 @@ def from_name(name: str, database: ModelDatabase) -> Iterator[Clue]:
         uses = uses_in(name, words, inside, match.text)
         uses = [*_of_maker(maker, match.known), *read(match.rest), *uses]
         yield _turned(match, uses, database)
-
-
-def find(words: tuple[str, ...], index: NameIndex) -> list[Match]:
-    """The known runs of words, without those inside a longer one, in the order of the name."""
-    found: list[Match] = []
-    taken: set[int] = set()
-    first = next((at for at, word in enumerate(words) if word not in LEADING), 0)
-    for length in range(min(MAX_RUN, len(words)), 0, -1):
-        for start in range(len(words) - length + 1):
-            places = range(start, start + length)
-            known = index.get(words[start : start + length])
-            if known is None or not taken.isdisjoint(places):
-                continue
-            if start > first and known.only_first(length) and not _backed(known, words):
-                continue
-            taken.update(places)
-            found.append(Match(start, length, "".join(words[start : start + length]), known))
-    longer = [
-        one
-        for one in _lengthened(words, index)
-        if taken.isdisjoint(range(one.start, one.start + one.length))
-    ]
-    return sorted([*found, *longer], key=lambda one: one.start)
-
-
-def _backed(known: Known, words: tuple[str, ...]) -> bool:
-    """Whether a word of use beside a short name is of its family: `clap` with `music`."""
-    others = (USES[one] for one in words if one in USES and one not in SHARED)
-    return known.family in [split(one.says)[0] for one in others] and known.family is not None
-
-
-def _lengthened(words: tuple[str, ...], index: NameIndex) -> Iterator[Match]:
-    """Words that end or begin with a root, such as `biobert` or `distilgpt` `2`."""
-    for start, word in enumerate(words):
-        after = words[start + 1 : start + 2]
-        for length in (3, 2, 1) if word.isalpha() and "".join(after).isdigit() else (1,):
-            text = "".join(words[start : start + length])
-            root = next((one for one in index.roots if _holds(text, one)), None)
-            known = index.root(root) if root else None
-            if root is None and length == 1 and len(word) >= LONG:  # molmoe is a molmo
-                root, known = word[:-1], index.named(word[:-1])
-            if root and known and word.isalpha() and length <= len(words) - start:
-                weaker = replace(known, confidence=LENGTHENED, first=False)
-                yield Match(start, length, text, weaker, text.replace(root, "", 1))
-                break
-
-
-def _holds(text: str, root: str) -> bool:
-    """Whether a word is a root with something before it, or a longer root with something after
-    it: biobert, wangchanberta, llamaguard; not `rt` in `art`."""
-    if text == root:
-        return False
-    if len(root) < PREFIX:
-        return text.endswith(root)
-    at = text.rfind(root)
-    return at == 0 or (at > 0 and len(text.rstrip("0123456789")) - at - len(root) <= ENDING)
 
 
 def choose(matches: list[Match]) -> Match:
@@ -209,7 +157,8 @@ def _turns(known: Known, use: Use, texts: bool) -> bool:
     if known.family not in TEXT_FAMILIES:
         return False
     if family is Family.EMBEDDING and known.subfamily is Subfamily.SEQ2SEQ:
-        return subfamily is Subfamily.SENTENCE_TRANSFORMER or use.text in NLI
+        embeds = subfamily is Subfamily.SENTENCE_TRANSFORMER and use.text not in WRITES
+        return embeds or use.text in NLI
     if family is Family.TEXT_GENERATION:
         return subfamily is Subfamily.SEQ2SEQ and use.turns
     weak = known.confidence == LENGTHENED and not texts
@@ -225,6 +174,9 @@ def _without_architecture(
 ) -> Clue:
     """No architecture in the name: telling words, the organisation, other words, a size."""
     uses = uses_in(name, words)
+    if UPSCALER.match(plain_name(name)):
+        task = Word(Family.VISION, "image-to-image")
+        return _with_type(None, task, 0.5, 0.5, "the name tells how much it enlarges", database)
     telling = _telling(uses)
     if telling is None and maker is not None:
         reason = "its organisation makes this kind of model"
@@ -233,7 +185,7 @@ def _without_architecture(
         return _with_type(None, word, 0.5, 0.5, reason, database)
     of_maker = name.rpartition("/")[0]
     use = telling or _telling(uses_in(of_maker, tokens(of_maker))) or by_votes(uses)
-    use = use or by_votes(ending_in(words))
+    use = use or languages_in(words) or by_votes(ending_in(words)) or language_model_in(words)
     if use is not None:
         brand = next((found for one in uses if (found := index.inside(one.text))), None)
         return _with_type(brand, use.word, 0.5, 0.5, f"the name holds {use.text}", database)
@@ -254,7 +206,7 @@ def _telling(uses: Sequence[Use]) -> Use | None:
 def _by_makers_name(name: str, index: NameIndex) -> Match | None:
     """An architecture in the organisation's name, where the model's own name has none."""
     words = tokens(name.rpartition("/")[0])
-    found = [one for one in find(words, index) if not one.known.first]
+    found = [one for one in find(words, index) if not one.known.first and not one.lengthened]
     return replace(found[0], known=replace(found[0].known, confidence=0.5)) if found else None
 
 

@@ -154,6 +154,18 @@ def test_every_architecture_is_found_under_its_own_name() -> None:
         "zz/pulse-7bv5": G,
         "zz/w2v-x": A,
         "zz/my-awesome-model": None,
+        "zz/my-detr-r50": V,
+        "zz/my-glm4-x": G,
+        "zz/ColMinistral3-3b": M,
+        "zz/ColBERT-x": E,
+        "zz/qqmt-ja-en": G,
+        "zz/Mistral-7B-PairRM-DPO": G,
+        "zz/Mistral-7B-RM": E,
+        "zz/4x-qqqq": V,
+        "zz/qqqqlm": G,
+        "zz/qqqqvlm": M,
+        "zz/t5-base-paraphrase": G,
+        "zz/t5-base-embed": E,
     }.items(),
 )
 def test_words_inside_others_and_of_the_maker(name: str, family: Family | None) -> None:
