@@ -68,7 +68,16 @@ def kinds_taken(model_type: str, auto_class: str) -> tuple[str, ...]:
 
 
 def _class_behind(model_type: str, auto_class: str) -> Any:
-    """The type's own class that a head leads to; None where there is none."""
+    """The type's own class that a head leads to; None where there is none, and for what stands
+    in a class's place where its package is missing."""
+    found = _class_named(model_type, auto_class)
+    try:
+        return found if hasattr(found, "forward") else None
+    except ImportError:  # told when it is this head's turn
+        return None
+
+
+def _class_named(model_type: str, auto_class: str) -> Any:
     from transformers import CONFIG_MAPPING
 
     chosen = _class_of(auto_class)

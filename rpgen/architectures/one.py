@@ -57,7 +57,8 @@ def _searched(known: Architecture, seconds: float) -> dict[str, Any]:
             problem = f"{type(error).__name__}: {error}"
             entry = to_plain(explored.recipe)
         else:
-            entry, problem = to_plain(verdict.recipe), verdict.problem or problem
+            entry = to_plain(verdict.recipe)
+            problem = "; ".join(filter(None, (verdict.problem, problem))) or None
     return {**entry, **({"problem": problem} if problem else {})}
 
 
