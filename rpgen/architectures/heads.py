@@ -68,12 +68,12 @@ def kinds_taken(model_type: str, auto_class: str) -> tuple[str, ...]:
 
 
 def _class_behind(model_type: str, auto_class: str) -> Any:
-    """The type's own class that a head leads to; None where there is none, and for what stands
-    in a class's place where its package is missing."""
-    found = _class_named(model_type, auto_class)
+    """The type's own class that a head leads to; None where there is none, though transformers'
+    mapping names one, and for what stands in a class's place where its package is missing."""
     try:
+        found = _class_named(model_type, auto_class)
         return found if hasattr(found, "forward") else None
-    except ImportError:  # told when it is this head's turn
+    except (ImportError, ValueError):  # told when it is this head's turn
         return None
 
 
