@@ -12,11 +12,10 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import torch
 
-_GATE = re.compile(r"(^|[._])(gate|alpha)(_\w+)?$")
+_GATE = re.compile(r"gate(_\w+)?$|(^|[._])alpha(_\w+)?$")
 _AJAR = 0.5
 _SPREAD = 0.02
 _GLANCE = 1_024
-_GATE = re.compile(r"gate(_[a-z]+)?$")
 
 NORM_GAIN = "untrained_norm_gain"
 """The entry of a configuration that says by how much batch norms without data amplify."""
