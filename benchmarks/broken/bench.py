@@ -81,13 +81,11 @@ class HandingOut:
     def get_model(self, family: str, name: str, **_: Any) -> Any:
         return self._pool.get_model(family, name, constructor=lambda: self._subject.model)
 
-    def get_tokenizer(self, family: str, name: str, **_: Any) -> Any:
-        return self._pool.get_tokenizer(
-            family, name, constructor=lambda: self._subject.parts["tokenizer"]
-        )
+    def get_tokenizer(self, family: str, name: str, constructor: Any) -> Any:
+        part = constructor.__name__.removeprefix("load_")
+        return self._pool.get_resource(part, name, constructor=lambda: self._subject.parts[part])
 
-    def get_resource(self, kind: str, name: str, **_: Any) -> Any:
-        return self._pool.get_resource(kind, name, constructor=lambda: self._subject.parts[kind])
+    get_processor = get_tokenizer
 
     def summary(self) -> Any:
         return self._pool.summary()

@@ -43,12 +43,6 @@ NOT_RUN = {
 }
 """Heads without an example that could be made from the model."""
 
-NEVER_RUN = {
-    "inputs video, audio": "pe_audio_video_encoder needs timm",
-    "inputs text, video, audio": "pe_audio_video needs timm",
-}
-"""Combinations of inputs that no type has which can be run here."""
-
 
 def family_of(model_type: str) -> Family | None:
     known = load().architecture(model_type)
@@ -149,7 +143,7 @@ def assert_shape(tensor: torch.Tensor, sizes: Sequence[int | None]) -> None:
 def test_the_sample_has_all_families_and_inputs_that_there_are() -> None:
     every = [name for name, raw in KNOWN.items() if "AutoModel" in raw.get("classes", ())]
     there = {each for name in every for each in traits(name) if not each.startswith("level")}
-    assert there - {each for name in COVER for each in traits(name)} == set(NEVER_RUN)
+    assert there - {each for name in COVER for each in traits(name)} == set()
     assert {f"level {level}" for level in LEVELS} <= {each for n in COVER for each in traits(n)}
 
 

@@ -139,7 +139,7 @@ def test_a_plan_says_what_cannot_run(project: Project, folders: dict[str, Path])
         plain="def test_plain():\n    pass\n",
     )
     ran = project.run(".", "--plan", "--memory-budget", "20")
-    assert ran.code == 0
+    assert ran.code == 10
     assert "fits nowhere" in ran.out
     assert "nowhere/at-all can't be had" in ran.out
     assert not (project.folder / ".rpgen").exists()
