@@ -27,7 +27,10 @@ def forget_derived(model: torch.nn.Module, made: torch.nn.Module | None) -> None
     """What a model derives from its weights when it runs, it derives anew: what it drops when
     it is trained, what it remembers per argument, and what is None in a model just `made`."""
     if not model.training:
+        modes = [(module, module.training) for module in model.modules()]
         model.train().eval()
+        for module, training in modes:  # a part that was left in training stays to be found
+            module.training = training
     fresh = dict(made.named_modules()) if made is not None else {}
     for path, module in model.named_modules():
         forget_caches(module)
