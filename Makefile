@@ -13,7 +13,7 @@ FOLDER_OF = $(BIN)/python -c "import importlib.util as u; print(u.find_spec('$(1
 export HF_HUB_DISABLE_TELEMETRY := 1
 export TOKENIZERS_PARALLELISM := false
 
-.PHONY: help demo test unit browser lint check-database check-skills skills database architectures lowest wheel benchmarks clean
+.PHONY: help demo test unit torch system browser lint check-database check-skills skills database architectures lowest wheel benchmarks clean
 
 help: ## Show this list.
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -34,11 +34,16 @@ demo: $(INSTALLED) ## Generate tests for seven well-known models, run them, show
 
 test: $(INSTALLED) ## Set up everything and run every check.
 	$(MAKE) --jobs=2 --output-sync=target lint check-database browser unit
-	HF_HUB_OFFLINE=1 $(BIN)/python -m pytest tests/torch
-	HF_HUB_OFFLINE=1 $(BIN)/python -m pytest tests/system
+	OMP_NUM_THREADS=1 $(MAKE) --jobs=2 --output-sync=target torch system
 
 unit: $(INSTALLED) ## The tests that load nothing heavy.
 	HF_HUB_OFFLINE=1 $(BIN)/python -m pytest tests/unit
+
+torch: $(INSTALLED) ## The tests that load torch, in one process.
+	HF_HUB_OFFLINE=1 $(BIN)/python -m pytest tests/torch
+
+system: $(INSTALLED) ## The tests of the program from outside.
+	HF_HUB_OFFLINE=1 $(BIN)/python -m pytest tests/system
 
 browser: $(INSTALLED) ## The browsers of the tests: one for the HTML pages, one that runs models.
 	$(BIN)/python -m tests.browser
