@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
-from rpgen.models.awake import NORM_GAIN
+from rpgen.models.awake import FAN_GAIN, NORM_GAIN
 from rpgen.models.examples.spec import Kind
 from rpgen.models.recipe import Recipe
 
@@ -20,15 +20,19 @@ _USUAL = 0.02  # where a configuration does not say it
 _LARGER = (10.0, 4.0)
 _WIDEST = 0.3
 _GAINS = (2.0, 4.0, 16.0)
+_FAN_GAINS = (1.0, 1.5, 2.0)
 _FADING = ("alive:", "fp16:", "bf16:")
 """What fails where a signal fades away, at the end or within, below what a half type holds."""
 
-_OTHER_RUNGS = (0, 3, 10)  # of the ladder: widths in other proportions, and larger ones
+_OTHER_RUNGS = (0, 1, 3, 10)  # of the ladder: widths in other proportions, and larger ones
 
 
 def remedies(recipe: Recipe, config: Any, problem: str) -> Iterator[Recipe]:
     """Recipes to try one after another for what `problem` says."""
-    if not problem.startswith(("finite:", "matters:", *_FADING)):
+    if not problem.startswith(("finite:", "matters:", "attention:", *_FADING)):
+        return
+    if problem.startswith("attention:"):
+        yield from _on_other_rungs(recipe)
         return
     for more in _other_settings(config, problem):
         yield replace(recipe, settings={**recipe.settings, **more})
@@ -36,6 +40,13 @@ def remedies(recipe: Recipe, config: Any, problem: str) -> Iterator[Recipe]:
     inputs = {name: other(name, dict(spec)) for name, spec in recipe.inputs.items()}
     if inputs != recipe.inputs:
         yield replace(recipe, inputs=inputs)
+    yield from _on_other_rungs(recipe)
+    if problem.startswith("alive:"):
+        amplified = {**recipe.settings, FAN_GAIN: _FAN_GAINS[0]}
+        yield from _on_other_rungs(replace(recipe, settings=amplified))
+
+
+def _on_other_rungs(recipe: Recipe) -> Iterator[Recipe]:
     yield from (replace(recipe, rung=rung) for rung in _OTHER_RUNGS if rung != recipe.rung)
 
 
@@ -44,6 +55,9 @@ def _other_settings(config: Any, problem: str) -> Iterator[dict[str, Any]]:
     tree = dict(parts(config))
     sure = _open_to_all(tree) if problem.startswith("matters:") else {}
     fading = problem.startswith(_FADING)
+    if fading or problem.startswith("matters:"):
+        yield from ({FAN_GAIN: gain} for gain in _FAN_GAINS)
+        yield from ({FAN_GAIN: _FAN_GAINS[-1], NORM_GAIN: gain} for gain in _GAINS)
     if fading:
         yield from ({NORM_GAIN: gain} for gain in _GAINS)
     wider = [_wider(tree, factor) for factor in _LARGER]
@@ -52,6 +66,7 @@ def _other_settings(config: Any, problem: str) -> Iterator[dict[str, Any]]:
         yield {NORM_GAIN: _GAINS[1], **wider[0]}
     if sure:
         yield {**sure, **wider[0]}
+        yield from ({**sure, FAN_GAIN: gain} for gain in _FAN_GAINS)
 
 
 def _unmasked(name: str, spec: dict[str, Any]) -> dict[str, Any]:

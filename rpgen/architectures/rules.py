@@ -64,6 +64,11 @@ def _sensitive(check: str) -> Rule:
     return rule
 
 
+def _masks(said: str, error: BaseException, one: Any) -> Explained | None:
+    told = evidence.by_masks(one) if isinstance(error, AssertionError) else None
+    return Explained(Ground.MASKS, told) if told else None
+
+
 def _draws(said: str, error: BaseException, one: Any) -> Explained | None:
     return Explained(Ground.DRAWS, said) if evidence.draws(one) else None
 
@@ -98,8 +103,10 @@ def _stacks(names: tuple[str, ...], one: Any) -> Iterator[Explained | None]:
 
 
 def _configuration(said: str, error: BaseException, one: Any) -> Explained | None:
-    told = evidence.changes_in_its_own_copy(one.model.config)
-    alone = "the configuration says" in said and told
+    if "the configuration says" not in said:
+        return None
+    config, model = one.model.config, one.model
+    alone = evidence.changes_in_its_own_copy(config) or evidence.changes_when_built(model)
     return Explained(Ground.CONFIGURATION, said) if alone else None
 
 
@@ -139,7 +146,7 @@ _WORDED: Mapping[str, tuple[Rule, ...]] = {
 _PROVEN: Mapping[str, tuple[Rule, ...]] = {
     "saving": (_configuration,),
     "layers": (_breaks,),
-    "attention": (_in_same_choices("attention"), _draws),
+    "attention": (_masks, _in_same_choices("attention"), _draws),
     "gradients": (_without_gradient, _refused),
     "rows": (_draws,),
     "look_ahead": (_both_ways, _draws),

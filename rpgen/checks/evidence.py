@@ -1,5 +1,6 @@
 """Experiments that show why a model does not stand a check."""
 
+import copy
 import linecache
 import re
 import tempfile
@@ -15,9 +16,10 @@ from rpgen.checks.choices import Choices, DivergedError
 from rpgen.checks.compare import assert_same
 from rpgen.checks.copies import assert_same_configuration
 from rpgen.checks.gradients import loss_of
+from rpgen.checks.masks import Masks
 from rpgen.checks.running import SEED, device_of, on, run
 from rpgen.checks.tensors import copied, named_tensors
-from rpgen.checks.variants import DTYPES, eager_attention, in_dtype
+from rpgen.checks.variants import DTYPES, eager_attention, in_dtype, without_attentions
 from rpgen.models.load import give_forward
 from rpgen.models.quiet import quiet_transformers, seeded
 
@@ -42,6 +44,23 @@ def by_choices(check: str, one: Any) -> str | None:
         return None
     told = str(second)
     return f"{told}; with the same choices the result is the same" if told else None
+
+
+def by_masks(one: Any) -> str | None:
+    """Which attention reads its mask otherwise when computed openly, where that is all: given
+    each mask in full and as numbers, both ways agree within rounding."""
+    masks = Masks(one.model)
+    with masks.watched():
+        run(one.model, one.inputs)
+    with masks.in_full():
+        expected = run(one.model, one.inputs)
+        with eager_attention(one.model):
+            outputs = run(one.model, one.inputs)
+    try:
+        assert_same(without_attentions(outputs), without_attentions(expected), "masks", one.model)
+    except AssertionError:
+        return None
+    return f"{masks}; with each mask in full both ways agree" if masks.told else None
 
 
 def sensitive(check: str, one: Any) -> str | None:
@@ -175,6 +194,18 @@ def changes_in_its_own_copy(config: Any) -> bool:
         again = type(config).from_pretrained(folder, local_files_only=True)
     try:
         assert_same_configuration(_Holder(again), _Holder(config))
+    except AssertionError:
+        return True
+    return False
+
+
+def changes_when_built(model: Any) -> bool:
+    """Whether a model that is made of a configuration writes something else into it."""
+    config, untouched = copy.deepcopy(model.config), copy.deepcopy(model.config)
+    with torch.device("meta"), quiet_transformers():
+        type(model)(config)
+    try:
+        assert_same_configuration(_Holder(config), _Holder(untouched))
     except AssertionError:
         return True
     return False

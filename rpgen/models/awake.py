@@ -2,9 +2,11 @@
 
 A gate that is shut, a projection or a codebook of zeros: training opens them. Until then what
 goes through them has no say in the result, and a test of it could not fail. A batch norm that has
-seen no data doesn't normalise: a signal may fade away on its way through many.
+seen no data doesn't normalise: a signal may fade away on its way through many, and so it does
+through many layers whose weights are drawn as small as suits wider ones.
 """
 
+import math
 import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
@@ -20,9 +22,16 @@ _GLANCE = 1_024
 NORM_GAIN = "untrained_norm_gain"
 """The entry of a configuration that says by how much batch norms without data amplify."""
 
+FAN_GAIN = "untrained_fan_gain"
+"""The entry that says by how much each layer amplifies at least (1: what comes out spreads as
+what goes in), as in Glorot's and He's initialisations."""
 
-def awaken(model: Any, seed: int, norm_gain: float | None = None) -> None:
-    """Opens the gates, and fills each matrix of zeros with numbers from the seed.
+
+def awaken(
+    model: Any, seed: int, norm_gain: float | None = None, fan_gain: float | None = None
+) -> None:
+    """Opens the gates, and fills each matrix of zeros with numbers from the seed; the gains are
+    those of NORM_GAIN and FAN_GAIN.
 
     Buffers only where a checkpoint holds them: the others are computed anew with each load.
     """
@@ -39,6 +48,30 @@ def awaken(model: Any, seed: int, norm_gain: float | None = None) -> None:
         if norm_gain is not None:
             for norm in unused_norms(model):
                 norm.weight.fill_(norm_gain)
+        if fan_gain is not None:
+            for weight, fan_in in _weighted(model):
+                _widen(weight, fan_gain / fan_in**0.5)
+
+
+def _weighted(model: Any) -> "Iterator[tuple[torch.Tensor, float]]":
+    """The weights of linear layers and convolutions, each with the inputs of one output."""
+    import torch
+
+    for module in model.modules():
+        if isinstance(module, torch.nn.modules.conv._ConvTransposeNd):
+            weight = module.weight
+            yield weight, weight.numel() / weight.shape[1] / math.prod(module.stride)
+        elif isinstance(module, torch.nn.Linear | torch.nn.modules.conv._ConvNd):
+            yield module.weight, module.weight[0].numel()
+
+
+def _widen(weight: "torch.Tensor", spread: float) -> None:
+    """To a spread, where it is less; what is all alike stays so."""
+    if weight.is_meta or weight.numel() < 2:
+        return
+    present = float(weight.std())
+    if 0 < present < spread:
+        weight.mul_(spread / present)
 
 
 def unused_norms(model: Any) -> "Iterator[torch.nn.modules.batchnorm._BatchNorm]":

@@ -1,5 +1,6 @@
 """What begins as nothing in an untrained model has a say in its result."""
 
+import pytest
 import torch
 
 from rpgen.models.awake import awaken
@@ -57,3 +58,28 @@ def test_batch_norms_without_data_amplify_as_they_are_told() -> None:
     awaken(model, seed=0, norm_gain=4.0)
     assert model[0].weight.eq(4).all()
     assert model[1].weight.eq(1).all()
+
+
+def test_each_layer_lets_through_as_much_as_it_is_told() -> None:
+    given = torch.randn(64, 200, generator=torch.Generator().manual_seed(0))
+    narrow, wide = torch.nn.Linear(200, 300), torch.nn.Linear(200, 300)
+    with torch.no_grad():
+        narrow.weight.normal_(0, 0.001)
+        wide.weight.normal_(0, 2.0)
+    before = wide.weight.clone()
+    awaken(torch.nn.ModuleList([narrow, wide]), seed=0, fan_gain=1.5)
+    with torch.no_grad():
+        through = narrow(given) - narrow.bias
+    assert float(through.std()) == pytest.approx(1.5, rel=0.05)
+    assert torch.equal(wide.weight, before)
+
+
+def test_a_transposed_convolution_sums_over_what_reaches_one_output() -> None:
+    given = torch.randn(2, 64, 20, 20, generator=torch.Generator().manual_seed(0))
+    layer = torch.nn.ConvTranspose2d(64, 64, kernel_size=4, stride=4, bias=False)
+    with torch.no_grad():
+        layer.weight.normal_(0, 0.001)
+    awaken(layer, seed=0, fan_gain=1.0)
+    with torch.no_grad():
+        through = layer(given)
+    assert float(through.std()) == pytest.approx(1.0, rel=0.05)

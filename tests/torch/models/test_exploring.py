@@ -17,6 +17,7 @@ from transformers import (
 from rpgen import checks
 from rpgen.architectures.remedies import remedies
 from rpgen.models import tiny
+from rpgen.models.awake import FAN_GAIN
 from rpgen.models.completion import completed
 from rpgen.models.examples.facts import Argument, Facts
 from rpgen.models.examples.failure import Failure
@@ -118,8 +119,18 @@ def test_weights_that_tell_nothing_get_a_wider_spread() -> None:
     assert first.settings == {"vocab_size": 64, "initializer_range": pytest.approx(0.2)}
     assert second.settings == {"vocab_size": 64, "initializer_range": pytest.approx(0.08)}
     assert first.inputs == second.inputs == given
-    assert {other.rung for other in others} == {3, 10}
+    assert {other.rung for other in others} == {1, 3, 10}
+    assert [each.rung for each in remedies(recipe, BertConfig(), "attention: far")] == [1, 3, 10]
     assert not list(remedies(recipe, BertConfig(), "memory: it grows"))
+
+
+def test_a_signal_that_fades_is_amplified_layer_by_layer() -> None:
+    recipe = Recipe("AutoModel", 0, {}, {"pixel_values": {"kind": "normal", "shape": [2, 3, 8]}})
+    for problem in ("alive: outputs.logits has faded", "matters: another x: nothing changed"):
+        gains = [each.settings.get(FAN_GAIN) for each in remedies(recipe, BertConfig(), problem)]
+        assert {1.0, 1.5, 2.0} <= set(gains)
+    found = remedies(recipe, BertConfig(), "finite: outputs.logits: 4 are NaN")
+    assert not any(FAN_GAIN in each.settings for each in found)
 
 
 def test_inputs_that_tell_nothing_are_shown() -> None:

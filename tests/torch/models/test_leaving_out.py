@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import torch
-from transformers import GPT2Config, GPT2LMHeadModel, PreTrainedConfig
+from transformers import BertConfig, BertModel, GPT2Config, GPT2LMHeadModel, PreTrainedConfig
 
 from rpgen import checks
 from rpgen.architectures import trial
@@ -182,6 +182,62 @@ def test_a_model_that_any_rounding_throws_off() -> None:
     assert why("bf16", AssertionError("differs"), One(steep, {"x": X})) is Ground.SENSITIVE
 
 
+class Attending(BertModel):
+    """A model that means to be read one way, whose modules say the other."""
+
+    def __init__(self, config: BertConfig, *, causal: bool) -> None:
+        super().__init__(config)
+        for module in self.modules():
+            if hasattr(module, "is_causal"):
+                module.is_causal = causal
+
+
+def _bert(model_class: Any, **more: Any) -> One:
+    config = BertConfig(
+        hidden_size=32, num_attention_heads=2, num_hidden_layers=2, intermediate_size=32,
+        vocab_size=100, attn_implementation="sdpa",
+    )  # fmt: skip
+    torch.manual_seed(0)
+    model = model_class(config, **more).eval()
+    mask = {"attention_mask": torch.ones(2, 6, dtype=torch.int64)}
+    return One(model, {"input_ids": torch.arange(12).view(2, 6), **mask})
+
+
+def test_a_module_that_contradicts_the_mask_it_is_not_given_is_named() -> None:
+    one = _bert(Attending, causal=True)
+    with pytest.raises(AssertionError) as failure:
+        checks.assert_attention_implementations_agree(one.model, one.inputs)
+    found = explained("attention", str(failure.value), failure.value, one)
+    assert found is not None
+    assert found.ground is Ground.MASKS
+    assert "encoder.layer.0.attention.self, given no mask, goes by its is_causal = True" in str(
+        found
+    )
+
+
+def test_a_mask_that_is_added_as_it_is_is_named() -> None:
+    one = _bert(BertModel)
+    one.inputs["attention_mask"] = torch.ones(2, 1, 6, 6).tril().bool()
+    with pytest.raises(AssertionError) as failure:
+        checks.assert_attention_implementations_agree(one.model, one.inputs)
+    found = explained("attention", str(failure.value), failure.value, one)
+    assert found is not None
+    assert "adds a mask of true and false to its scores" in str(found)
+
+
+def test_another_fault_of_an_attention_is_none_of_its_mask() -> None:
+    class Off(BertModel):
+        def forward(self, *given: Any, **more: Any) -> Any:
+            found = super().forward(*given, **more)
+            eager = self.config._attn_implementation == "eager"
+            return {"last_hidden_state": found.last_hidden_state + 0.1 * eager}
+
+    one = _bert(Off)
+    with pytest.raises(AssertionError) as failure:
+        checks.assert_attention_implementations_agree(one.model, one.inputs)
+    assert explained("attention", str(failure.value), failure.value, one) is None
+
+
 def test_choices_are_put_in_as_they_were_made() -> None:
     values = torch.tensor([[3.0, 1.0, 2.0]])
     with Choices() as first:
@@ -236,13 +292,27 @@ def test_a_configuration_that_is_another_after_saving() -> None:
     said = AssertionError("the configuration says steps = ['end', 'end'] instead of ['end']")
     growing = One(SimpleNamespace(config=Growing()), {})
     assert why("saving", said, growing) is Ground.CONFIGURATION
-    assert why("saving", said, One(SimpleNamespace(config=GPT2Config()), {})) is None
+    assert why("saving", said, small()) is None
 
 
 def small() -> One:
     config = GPT2Config(n_layer=1, n_embd=16, n_head=2, vocab_size=20, n_positions=16)
     model = GPT2LMHeadModel(config).eval()
     return One(model, {"input_ids": torch.arange(4)[None]})
+
+
+def test_a_configuration_that_building_the_model_changes() -> None:
+    class Growing(GPT2LMHeadModel):
+        def __init__(self, config: Any) -> None:
+            config.grown = [*getattr(config, "grown", ()), 1]
+            super().__init__(config)
+
+    sizes = {"n_layer": 1, "n_embd": 8, "n_head": 2, "vocab_size": 20}
+    one = One(Growing(GPT2Config(**sizes)), {})
+    said = "the configuration says grown = [1] instead of [1, 1]"
+    assert why("saving", AssertionError(said), one) is Ground.CONFIGURATION
+    plain = One(GPT2LMHeadModel(GPT2Config(**sizes)), {})
+    assert why("saving", AssertionError(said), plain) is None
 
 
 def test_what_transformers_itself_loads_in_a_half_type() -> None:

@@ -1,0 +1,113 @@
+"""How each way of attention reads a mask.
+
+The fused one gets none where the mask hides nothing more than `is_causal` of the module says;
+where a module says otherwise than its model means, it reads another text than the open one.
+The open one adds its mask to the scores, and a mask of true and false hides nothing there.
+Whether that is why two results differ can be proven: where each is given its mask in full, and
+as numbers, they must agree.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from typing import Any
+
+import torch
+from transformers import masking_utils
+from transformers.modeling_utils import AttentionInterface
+
+_LEFT_AWAY = ("_ignore_causal_mask_sdpa", "_ignore_bidirectional_mask_sdpa")
+
+
+class Masks:
+    """What each attention module of a model was given, run by run."""
+
+    def __init__(self, model: torch.nn.Module) -> None:
+        self._names: dict[int, str] = {id(module): name for name, module in model.named_modules()}
+        self.without: dict[str, bool] = {}
+        self.told: list[str] = []
+
+    @contextmanager
+    def watched(self) -> Iterator[None]:
+        """Which modules get no mask, and what each says of itself."""
+
+        def watch(attend: Callable[..., Any], module: Any, mask: Any) -> Any:
+            if mask is None:
+                self.without[self._name(module)] = _is_causal(module)
+            return mask
+
+        with _handed_through(watch):
+            yield
+
+    @contextmanager
+    def in_full(self) -> Iterator[None]:
+        """None is left away, and where attention is computed openly each is of numbers."""
+
+        def give(attend: Callable[..., Any], module: Any, mask: Any) -> Any:
+            name = self._name(module)
+            if mask is None:
+                return None
+            causal = self.without.get(name)
+            if causal is not None and mask.dtype == torch.bool and bool(mask.all()) == causal:
+                self._tell(f"{name}, given no mask, goes by its is_causal = {causal}")
+            if mask.dtype == torch.bool and attend.__module__ != _FUSED:
+                self._tell(f"{name} adds a mask of true and false to its scores")
+                lowest = torch.finfo(_dtype_of(module)).min
+                return torch.zeros_like(mask, dtype=_dtype_of(module)).masked_fill(~mask, lowest)
+            return mask
+
+        with ExitStack() as stack:
+            for name in _LEFT_AWAY:
+                stack.enter_context(_in_place(masking_utils, name, lambda *_, **__: False))
+            stack.enter_context(_handed_through(give))
+            yield
+
+    def __str__(self) -> str:
+        more = f" (and {len(self.told) - 1} more)" if len(self.told) > 1 else ""
+        return f"{self.told[0]}{more}" if self.told else ""
+
+    def _name(self, module: Any) -> str:
+        return self._names.get(id(module)) or type(module).__name__
+
+    def _tell(self, words: str) -> None:
+        if words not in self.told:
+            self.told.append(words)
+
+
+_FUSED = "transformers.integrations.sdpa_attention"
+
+
+def _is_causal(module: Any) -> bool:
+    return bool(getattr(module, "is_causal", True))
+
+
+def _dtype_of(module: torch.nn.Module) -> torch.dtype:
+    return next((p.dtype for p in module.parameters()), torch.float32)
+
+
+@contextmanager
+def _handed_through(given: Callable[[Callable[..., Any], Any, Any], Any]) -> Iterator[None]:
+    """Each attention function gets the mask that `given` makes of its own."""
+    original = AttentionInterface.get_interface
+
+    def get_interface(self: Any, implementation: str, default: Callable[..., Any]) -> Any:
+        attend = original(self, implementation, default)
+
+        def attention(
+            module: Any, query: Any, key: Any, value: Any, attention_mask: Any, **more: Any
+        ) -> Any:
+            return attend(module, query, key, value, given(attend, module, attention_mask), **more)
+
+        return attention
+
+    with _in_place(AttentionInterface, "get_interface", get_interface):
+        yield
+
+
+@contextmanager
+def _in_place(owner: Any, name: str, value: Any) -> Iterator[None]:
+    before = getattr(owner, name)
+    setattr(owner, name, value)
+    try:
+        yield
+    finally:
+        setattr(owner, name, before)
