@@ -136,8 +136,9 @@ class _Exploration:
             joint = bool(self.wanted) and not missing
             levels = ("forward", "joint") if joint else ("forward",)
             self.best = Recipe(
-                auto_class, step.rung, step.settings, inputs, levels, kinds=found.kinds
-            )
+                auto_class, step.rung, step.settings, inputs, levels, kinds=found.kinds,
+                limits=found.limits,
+            )  # fmt: skip
             self.missing = missing
             self.result.model_class = type(model).__name__
             self.result.parameters = step.parameters
@@ -155,8 +156,8 @@ class _Exploration:
 
 
 def missing_of(found: Found, wanted: Sequence[str]) -> str:
-    """What the call does not hold of that, each kind with why: "video: <error>"."""
-    absent = [kind for kind in wanted if kind not in found.kinds]
+    """What the call could hold of that and does not, each kind with why: "video: <error>"."""
+    absent = [kind for kind in wanted if kind not in {*found.kinds, *found.limits}]
     reasons = {kind: found.missing.get(kind, "this head has no argument for it") for kind in absent}
     return "; ".join(f"{kind}: {reason}" for kind, reason in reasons.items())
 
