@@ -79,7 +79,7 @@ def _notes(known: Mapping[str, Any], never: Collection[str]) -> Iterator[str]:
     for title, reasons in (
         ("Left out:", left_out),
         ("Not reached:", {LEVELS[k]: v for k, v in known.get("missed", {}).items()}),
-        ("What no call holds:", known.get("limits", {})),
+        ("Not in this call, by the code of the model itself:", known.get("limits", {})),
     ):
         if reasons:
             yield title

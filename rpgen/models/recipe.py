@@ -14,8 +14,8 @@ class Recipe:
     `levels` are those that were reached, "joint" only where `kinds` are all that the type
     takes together, `missed` those that were not, with what was said; `left_out` are checks that
     don't apply to the type, each with the reason (see `rpgen.architectures.ground`); `limits` is
-    what no call holds, by the model's own code, each with what shows it: a kind that another one
-    excludes, or the "whole" of a type whose parts alone are called.
+    what the call can't hold, by the model's own code, each with what shows it: a kind that one of
+    `kinds` excludes, or the "whole" of a type whose parts alone are called.
     """
 
     auto_class: str

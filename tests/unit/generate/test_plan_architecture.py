@@ -51,7 +51,10 @@ def test_reasons_stand_in_the_file_whole() -> None:
     made = plan(tiny)
     assert made.notes[0] == "Left out:"
     assert made.notes[-4:-2] == ("Not reached:", "- training step: the loss is infinite")
-    assert made.notes[-2:] == ("What no call holds:", "- video: it takes the places of image")
+    assert made.notes[-2:] == (
+        "Not in this call, by the code of the model itself:",
+        "- video: it takes the places of image",
+    )
     told = " ".join(line.strip() for line in made.notes[1:-4])
     assert told == f"- fp16: {reason}"
     text = Renderer().render(made)
