@@ -226,7 +226,7 @@ def summary(done: Sweep) -> str:
         f"- {len(passed)} of the {'other ' if absent else ''}{len(counted)} pass their whole file"
         f" ({_percent(passed, counted)}).",
         f"- {len(together)} of {len(joint)} that take text with images, video or audio do so"
-        f" with all of it in one call ({_percent(together, joint)}).",
+        f" with all of it that goes together in one call ({_percent(together, joint)}).",
         f"- The median file takes {statistics.median(times) if times else 0:.2f} s after imports.",
     ]
     if done.minutes is not None:
@@ -275,7 +275,8 @@ def paper(done: Sweep) -> str:
         summary(done),
         "",
         "The levels are those that the file exercises: forward, joint (all that the type takes"
-        " together, in one call), generation, training (a step of it). A check is left out of a"
+        " together, in one call; a kind that another excludes by the model's own code is named in"
+        " the file), generation, training (a step of it). A check is left out of a"
         " file only on one of the grounds that `rpgen/architectures/ground.py` recognises; each"
         " row has the ground and what was seen. A check that failed on no such ground stays in"
         " the file, and fails.",

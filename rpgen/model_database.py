@@ -161,7 +161,7 @@ _TYPES: Mapping[str, type] = {
     "auto_class": str, "inputs": list, "tasks": list, "classes": dict, "processors": dict,
     "parts": dict, "never": dict, "tiny.auto_class": str, "tiny.rung": int, "tiny.settings": dict,
     "tiny.inputs": dict, "tiny.levels": list, "tiny.left_out": dict, "tiny.problem": str,
-    "tiny.missed": dict, "tiny.kinds": list,
+    "tiny.missed": dict, "tiny.kinds": list, "tiny.limits": dict,
 }  # fmt: skip
 _REMEDY = "name another file, or make it again with `python -m rpgen.refresh_database`"
 

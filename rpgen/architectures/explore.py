@@ -7,10 +7,16 @@ together. What was found is stored, so that a test needs no search.
 import re
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from rpgen.architectures.heads import fullest_heads_first, kinds_wanted, lacks, part_told
+from rpgen.architectures.heads import (
+    fullest_heads_first,
+    kinds_wanted,
+    lacks,
+    part_told,
+    whole_told,
+)
 from rpgen.errors import RpgenError
 from rpgen.models import tiny
 from rpgen.models.completion import completed
@@ -136,8 +142,9 @@ class _Exploration:
             joint = bool(self.wanted) and not missing
             levels = ("forward", "joint") if joint else ("forward",)
             self.best = Recipe(
-                auto_class, step.rung, step.settings, inputs, levels, kinds=found.kinds
-            )
+                auto_class, step.rung, step.settings, inputs, levels, kinds=found.kinds,
+                limits=found.limits,
+            )  # fmt: skip
             self.missing = missing
             self.result.model_class = type(model).__name__
             self.result.parameters = step.parameters
@@ -155,8 +162,8 @@ class _Exploration:
 
 
 def missing_of(found: Found, wanted: Sequence[str]) -> str:
-    """What the call does not hold of that, each kind with why: "video: <error>"."""
-    absent = [kind for kind in wanted if kind not in found.kinds]
+    """What the call could hold of that and does not, each kind with why: "video: <error>"."""
+    absent = [kind for kind in wanted if kind not in {*found.kinds, *found.limits}]
     reasons = {kind: found.missing.get(kind, "this head has no argument for it") for kind in absent}
     return "; ".join(f"{kind}: {reason}" for kind, reason in reasons.items())
 
@@ -176,9 +183,17 @@ def explore(
             continue  # the whole runs, or would with a package
         if one.head(auto_class):
             break
-    result.recipe = one.best
+    result.recipe = one.best and _with_whole(model_type, one.best)
     result.problem = _problem(one)
     return result
+
+
+def _with_whole(model_type: str, recipe: Recipe) -> Recipe:
+    """The recipe of a part says so where there is no whole to be called."""
+    part = part_told(model_type, recipe.auto_class)
+    whole = whole_told(model_type) if part else ""
+    told = {"whole": f"{whole}; {part}"} if whole else {}
+    return replace(recipe, limits={**recipe.limits, **told})
 
 
 def _problem(one: _Exploration) -> str | None:
@@ -186,7 +201,8 @@ def _problem(one: _Exploration) -> str | None:
         return _reason(one.result.attempts)
     if not one.done:
         return f"not together: {one.missing or _reason(one.result.attempts)}"
-    return part_told(one.model_type, one.best.auto_class) or None
+    part = part_told(one.model_type, one.best.auto_class)
+    return part if part and not whole_told(one.model_type) else None
 
 
 def _more(config: Any, raised: Sequence[BaseException], known: Mapping[str, Any]) -> dict[str, Any]:

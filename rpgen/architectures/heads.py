@@ -106,3 +106,13 @@ def part_told(model_type: str, auto_class: str) -> str:
     if issubclass(whole, kind):
         return ""
     return f"only a part: {auto_class} is made for {kind.__name__}, a part of {whole.__name__}"
+
+
+def whole_told(model_type: str) -> str:
+    """Says that nobody calls the type as a whole: its class takes no call of its own, and its
+    parts are all that runs; "" where it does."""
+    import torch
+
+    whole = _class_behind(model_type, "AutoModel")
+    forward = getattr(whole, "forward", None)
+    return f"{whole.__name__} has no forward" if forward is torch.nn.Module.forward else ""

@@ -12,6 +12,7 @@ from typing import Any
 
 from rpgen.architectures.ground import Explained, Ground
 from rpgen.checks import evidence
+from rpgen.models.examples.failure import raised_on_purpose
 
 Rule = Callable[[str, BaseException, Any], "Explained | None"]
 
@@ -117,7 +118,7 @@ def _breaks(said: str, error: BaseException, one: Any) -> Explained | None:
 
 
 def _refused(said: str, error: BaseException, one: Any) -> Explained | None:
-    return Explained(Ground.REFUSED, said) if evidence.raised_on_purpose(error) else None
+    return Explained(Ground.REFUSED, said) if raised_on_purpose(error) else None
 
 
 def _of_half(check: str) -> tuple[Rule, ...]:

@@ -1,7 +1,6 @@
 """Experiments that show why a model does not stand a check."""
 
 import copy
-import linecache
 import re
 import tempfile
 from collections.abc import Sequence
@@ -226,15 +225,3 @@ def breaks_when_asked(one: Any) -> bool:
     except Exception:  # noqa: BLE001 (whatever it says: it ran before)
         return True
     return False
-
-
-def raised_on_purpose(error: BaseException) -> bool:
-    """Whether transformers' own code raised it, in so many words."""
-    trace = error.__traceback__
-    while trace is not None and trace.tb_next is not None:
-        trace = trace.tb_next
-    if trace is None:
-        return False
-    name = trace.tb_frame.f_code.co_filename
-    lines = [linecache.getline(name, trace.tb_lineno - back).strip() for back in range(4)]
-    return "transformers" in name and any(each.startswith(("raise", "assert")) for each in lines)

@@ -74,11 +74,12 @@ def plan_architecture(architecture: Architecture, file_name: str, wishes: Wishes
 
 
 def _notes(known: Mapping[str, Any], never: Collection[str]) -> Iterator[str]:
-    """What the file leaves out and does not reach, each with its reason, in lines."""
+    """What the file leaves out, does not reach and can't hold, each with its reason, in lines."""
     left_out = {**dict.fromkeys(never, "not for this type"), **known.get("left_out", {})}
     for title, reasons in (
         ("Left out:", left_out),
         ("Not reached:", {LEVELS[k]: v for k, v in known.get("missed", {}).items()}),
+        ("Not in this call, by the code of the model itself:", known.get("limits", {})),
     ):
         if reasons:
             yield title

@@ -12,8 +12,10 @@ class Recipe:
     `rung` is a place in the ladder of `shrink`, `settings` values by path over it, `inputs`
     the plain form of the specs of `rpgen.models.examples`, `kinds` what they hold together.
     `levels` are those that were reached, "joint" only where `kinds` are all that the type
-    takes, `missed` those that were not, with what was said; `left_out` are checks that don't
-    apply to the type, each with the reason (see `rpgen.architectures.ground`).
+    takes together, `missed` those that were not, with what was said; `left_out` are checks that
+    don't apply to the type, each with the reason (see `rpgen.architectures.ground`); `limits` is
+    what the call can't hold, by the model's own code, each with what shows it: a kind that one of
+    `kinds` excludes, or the "whole" of a type whose parts alone are called.
     """
 
     auto_class: str
@@ -24,6 +26,7 @@ class Recipe:
     missed: Mapping[str, str] = field(default_factory=dict)
     left_out: Mapping[str, str] = field(default_factory=dict)
     kinds: tuple[str, ...] = ()
+    limits: Mapping[str, str] = field(default_factory=dict)
 
 
 def from_plain(plain: Mapping[str, Any]) -> Recipe:
@@ -36,6 +39,7 @@ def from_plain(plain: Mapping[str, Any]) -> Recipe:
         plain.get("missed", {}),
         plain.get("left_out", {}),
         tuple(plain.get("kinds", ())),
+        plain.get("limits", {}),
     )
 
 
@@ -50,6 +54,7 @@ def to_plain(recipe: Recipe) -> dict[str, Any]:
         "levels": list(recipe.levels),
         "missed": dict(recipe.missed),
         "left_out": dict(recipe.left_out),
+        "limits": dict(recipe.limits),
     }
     return {key: value for key, value in plain.items() if value or key == "rung"}
 

@@ -25,7 +25,7 @@ from rpgen.models.shrink_fit import (
     nodes,
 )
 from rpgen.models.shrink_pictures import fit_pictures
-from rpgen.models.shrink_tokens import with_tokens_moved
+from rpgen.models.shrink_tokens import fit_offsets, with_tokens_moved
 from rpgen.models.timm_parts import fit_wrapped, is_wrapped, tiny_part
 
 VOCABULARY = 1024
@@ -102,6 +102,7 @@ def shrunk(config: Mapping[str, Any], rung: Rung) -> dict[str, Any]:
     if not rung.image:
         fit_pictures(small)
     fit_feature_layers(small)
+    fit_offsets(config, small)
     return with_tokens_moved(small)
 
 

@@ -9,6 +9,7 @@ from rpgen.models.shrink_fit import first_count, is_count, nodes
 _TOKEN = re.compile(
     r"token_(id|ids|index|idx)$|_tokens_ids?$|suppress_tokens$|forced_decoder_ids$|patch_id$"
 )
+_OFFSET = "vocab_offset"
 
 
 def with_tokens_moved(config: dict[str, Any]) -> dict[str, Any]:
@@ -17,6 +18,24 @@ def with_tokens_moved(config: dict[str, Any]) -> dict[str, Any]:
     if limit is not None:
         _move_tokens(config, _new_ids(config, limit))
     return config
+
+
+def fit_offsets(config: Mapping[str, Any], small: dict[str, Any]) -> None:
+    """Parts whose ids follow those of a text within its vocabulary stand as far from the end of
+    the smaller one (`small`, changed in place)."""
+    _place(config, small, _end(config), _end(small))
+
+
+def _place(config: Mapping[str, Any], small: dict[str, Any], end: int, small_end: int) -> None:
+    for key, value in config.items():
+        if isinstance(value, Mapping) and isinstance(small.get(key), dict):
+            _place(value, small[key], end, small_end)
+        elif key == _OFFSET and is_count(value) and value < end:
+            small[key] = max(0, small_end - (end - value))
+
+
+def _end(config: Mapping[str, Any]) -> int:
+    return max((first_count(node, ("vocab_size",)) or 0 for node in nodes(config)), default=0)
 
 
 def _vocabulary(config: Mapping[str, Any]) -> int | None:

@@ -55,3 +55,15 @@ class Failure:
 
 Rule = Callable[[Failure], Situation | None]
 """What to change, None where the rule has nothing to offer."""
+
+
+def raised_on_purpose(error: BaseException) -> bool:
+    """Whether transformers' own code raised it, in so many words."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    if trace is None:
+        return False
+    name = trace.tb_frame.f_code.co_filename
+    lines = [linecache.getline(name, trace.tb_lineno - back).strip() for back in range(4)]
+    return "transformers" in name and any(each.startswith(("raise", "assert")) for each in lines)

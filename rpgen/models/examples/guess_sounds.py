@@ -51,7 +51,8 @@ def _bands_first(name: str, facts: Facts, situation: Situation) -> bool:
 def features_mask(name: str) -> Maker:
     def maker(facts: Facts, situation: Situation, made: Made) -> Spec:
         count = _frames(facts, situation, made) or situation.length
-        selects = situation.layout >= 4 or f"[{name}]" in _source(type(facts.model).__module__)
+        code = _source(type(facts.model).__module__)
+        selects = situation.layout >= 4 or f"[{name}]" in code or f"~{name}" in code
         return ones(situation.batch, count, dtype="bool" if selects else "int64")
 
     return maker
@@ -68,7 +69,7 @@ def _frames(facts: Facts, situation: Situation, made: Made) -> int:
 
 @lru_cache(maxsize=8)
 def _source(module: str) -> str:
-    """A mask that selects by being an index is a truth value: its model's code tells."""
+    """A mask that selects or is negated is a truth value: its model's code tells."""
     return inspect.getsource(sys.modules[module])
 
 

@@ -4,6 +4,7 @@ import linecache
 import re
 from types import FrameType
 
+from rpgen.models.examples.apart import ONE_OF_TWO
 from rpgen.models.examples.failure import Failure
 from rpgen.models.examples.guess import mentions
 from rpgen.models.examples.situation import Situation
@@ -31,10 +32,7 @@ def boolean_masks(failure: Failure) -> Situation | None:
 
 
 def one_of_two(failure: Failure) -> Situation | None:
-    if not re.search(
-        r"[Cc]annot specify both|[Ee]xactly one|not both|at the same time|only one of",
-        failure.words,
-    ):
+    if not ONE_OF_TWO.search(failure.words):
         return None
     now = failure.situation
     for name in ("inputs_embeds", "decoder_input_ids", "input_values", "pixel_values_videos"):

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any
 
+from rpgen.models.examples.apart import apart
 from rpgen.models.examples.facts import Facts, facts_of
 from rpgen.models.examples.failure import Failure
 from rpgen.models.examples.features import places
@@ -48,16 +49,18 @@ class Level(StrEnum):
 class Found:
     """Inputs that a run succeeded with, and how many runs it took to find them. `kinds` are
     those that the one call holds, `missing` those that `forward` takes and that could not be
-    given beside them, each with why."""
+    given beside them, each with why, `limits` those that no call holds beside them, each with
+    what shows it."""
 
     specs: Mapping[str, Spec]
     attempts: int
     kinds: tuple[str, ...] = ()
     missing: Mapping[str, str] = field(default_factory=dict)
+    limits: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def level(self) -> Level:
-        """Joint is a call with all kinds that `forward` takes, where it takes several."""
+        """Joint is a call with all kinds that `forward` takes together, where it takes several."""
         return Level.FORWARD if self.missing or len(self.kinds) < _SEVERAL else Level.JOINT
 
 
@@ -75,6 +78,8 @@ class Search:
     refused: dict[tuple[str, ...], str] = field(default_factory=dict)
     """Kinds that were tried together in vain, each with the last error of their first form."""
     latest: dict[tuple[str, ...], str] = field(default_factory=dict)
+    apart: dict[frozenset[str], str] = field(default_factory=dict)
+    """Kinds that exclude each other, each pair with what shows it."""
 
     def run(self) -> Found | None:
         """The fullest call that succeeds; what is left of half of the time is for fewer kinds."""
@@ -83,6 +88,8 @@ class Search:
         for names in joint_names(self.facts):
             if best is not None and len(best.kinds) >= len(kinds_of(names)):
                 break
+            if self._excluded(kinds_of(names)):
+                continue
             now = time.process_time()
             until = now + (half - now) * _SHARE if len(kinds_of(names)) > _SEVERAL else half
             found = self._together(names, until)
@@ -94,7 +101,7 @@ class Search:
         best: Found | None = None
         kinds = kinds_of(names)
         for situation in _variants(names):
-            if time.process_time() > until:
+            if time.process_time() > until or self._excluded(kinds):
                 break  # what is left is for fewer kinds of input
             self.latest = {}
             found = self._from(situation)
@@ -117,8 +124,14 @@ class Search:
     def _told_what_is_missing(self, found: Found | None) -> Found | None:
         if found is None:
             return None
-        missing = [kind for kind in kinds_of(self.facts.arguments) if kind not in found.kinds]
-        return replace(found, missing={kind: self._why(kind, found.kinds) for kind in missing})
+        absent = [kind for kind in kinds_of(self.facts.arguments) if kind not in found.kinds]
+        limits = {kind: why for kind in absent if (why := self._excluded((*found.kinds, kind)))}
+        missing = {kind: self._why(kind, found.kinds) for kind in absent if kind not in limits}
+        return replace(found, missing=missing, limits=limits)
+
+    def _excluded(self, kinds: tuple[str, ...]) -> str:
+        """What shows that two of these exclude each other; "" where nothing does."""
+        return next((told for pair, told in self.apart.items() if pair <= set(kinds)), "")
 
     def _why(self, kind: str, beside: tuple[str, ...]) -> str:
         """What was said when the kind was tried with as few others as were found together."""
@@ -148,8 +161,10 @@ class Search:
                 if latest is None:
                     return Found(specs, len(self.errors) + 1, kinds_of(specs))
                 self.seen.add(key)
-                self._note(latest, kinds_of(specs))
+                self._note(latest, specs)
             assert latest is not None
+            if self._excluded(kinds_of(specs)):
+                return None
             offer = repaired(Failure(latest, self.facts, situation, specs))
             if offer is None:
                 return None
@@ -165,8 +180,11 @@ class Search:
         except Exception as error:  # noqa: BLE001 (other values of the same shape don't run)
             return error
 
-    def _note(self, error: BaseException, kinds: tuple[str, ...]) -> None:
-        self.latest[kinds] = told = _told(error)
+    def _note(self, error: BaseException, specs: Mapping[str, Spec]) -> None:
+        self.latest[kinds_of(specs)] = told = _told(error)
+        pair = apart(error, self.facts, specs)
+        if pair is not None:
+            self.apart.setdefault(*pair)
         if told not in self.errors and len(self.raised) < _ERRORS_KEPT:
             self.raised.append(error)
         self.errors.append(told)

@@ -8,6 +8,7 @@ from transformers import PreTrainedConfig
 
 from rpgen.models import tiny
 from rpgen.models.examples import repair_films
+from rpgen.models.examples.apart import apart
 from rpgen.models.examples.facts import Argument, Facts, facts_of
 from rpgen.models.examples.failure import Failure
 from rpgen.models.examples.guess_text import input_ids, kinds_of_tokens
@@ -46,6 +47,7 @@ def model_of(model_type: str) -> object:
     ("model_type", "kinds"),
     [
         ("qwen2_vl", ("text", "image", "video")),
+        ("gemma3n", ("text", "image", "audio")),
         ("qwen2_5_omni_thinker", ("text", "image", "video", "audio")),
     ],
 )
@@ -58,15 +60,51 @@ def test_every_kind_has_its_argument_and_its_places(
     runs = found.specs["input_ids"].runs
     assert len({token for _, _, token in runs}) == len(kinds) - 1
     assert not found.missing
-    assert one.facts.has("pixel_values_videos")
+    assert one.facts.has("pixel_values_videos") is ("video" in kinds)
 
 
-def test_what_a_model_refuses_to_take_together_is_told() -> None:
-    found, _ = search(model_of("molmo2"))
+@pytest.mark.parametrize(
+    ("model_type", "told"),
+    [("molmo2", "provided at the same time"), ("glm4v", "go to the same places")],
+)
+def test_what_no_call_holds_is_told_and_the_rest_is_together(model_type: str, told: str) -> None:
+    found, _ = search(model_of(model_type))
     assert found is not None
     assert found.kinds == ("text", "image")
-    assert found.level is Level.FORWARD
-    assert "provided at the same time" in found.missing["video"]
+    assert (found.level, dict(found.missing)) == (Level.JOINT, {})
+    assert told in found.limits["video"]
+
+
+class Places(torch.nn.Module):
+    """Pictures go to token 1, films to the one that is said."""
+
+    def __init__(self, film: int) -> None:
+        super().__init__()
+        self.film, self.table = film, torch.nn.Embedding(4, 2)
+
+    def get_input_embeddings(self) -> torch.nn.Module:
+        return self.table
+
+    def get_placeholder_mask(
+        self, input_ids: torch.Tensor, inputs_embeds: torch.Tensor,
+        image_features: object = None, video_features: object = None,
+    ) -> tuple[torch.Tensor, torch.Tensor]:  # fmt: skip
+        return input_ids == 1, input_ids == self.film
+
+
+@pytest.mark.parametrize(("film", "excluded"), [(1, True), (2, False)])
+def test_kinds_in_the_same_places_exclude_each_other(film: int, excluded: bool) -> None:
+    known = replace(facts(), model=Places(film))
+    specs = {name: normal(1) for name in NAMES}
+    pair = apart(IdleError("pixel_values"), known, specs)
+    assert (pair is not None and pair[0] == {"image", "video"}) is excluded
+
+
+def test_words_exclude_only_where_transformers_itself_says_them() -> None:
+    specs = {name: normal(1) for name in NAMES}
+    with pytest.raises(ValueError, match="at the same time") as raised:
+        raise ValueError("pixel_values and pixel_values_videos are given at the same time")
+    assert apart(raised.value, facts(), specs) is None
 
 
 def test_what_is_handed_on_by_name_is_among_the_arguments() -> None:

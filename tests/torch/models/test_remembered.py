@@ -5,6 +5,8 @@ from typing import Any
 import pytest
 
 from rpgen.architectures import one
+from rpgen.architectures.explore import _with_whole
+from rpgen.architectures.heads import part_told, whole_told
 from rpgen.architectures.trial import Verdict
 from rpgen.model_database import Architecture
 from rpgen.models.recipe import Recipe, from_plain
@@ -63,3 +65,13 @@ def test_a_class_for_a_part_is_not_the_type(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(one, "recipe_of", lambda name: from_plain(tiny))
     known = Architecture("gemma3n", None, None, None, "Gemma3nConfig", ("text",), tiny=tiny)
     assert one._as_remembered(known) is None
+
+
+def test_a_part_stands_where_the_whole_is_never_called() -> None:
+    assert part_told("bark", "BarkCausalModel")
+    assert whole_told("bark") == "BarkModel has no forward"
+    assert whole_told("gemma3n") == ""
+    limits = _with_whole("bark", Recipe("BarkCausalModel", 0)).limits
+    assert "a part of BarkConfig" in limits["whole"]
+    assert not _with_whole("bark", Recipe("AutoModel", 0)).limits
+    assert not _with_whole("gemma3n", Recipe("Gemma3nForCausalLM", 0)).limits

@@ -232,6 +232,19 @@ def test_videos_need_torchvision() -> None:
         pytest.skip("torchvision is here")
 
 
+def test_parts_that_go_on_where_a_text_ends_do_so_in_a_smaller_vocabulary() -> None:
+    def part(**figures: int) -> dict[str, Any]:
+        return {"model_type": "some", **figures}
+
+    parts = {
+        "vision_config": part(vocab_size=128, vocab_offset=262_144),
+        "audio_config": part(vocab_size=128, vocab_offset=262_272),
+    }
+    small = shrunk({**parts, "text_config": part(vocab_size=262_400)}, LADDER[0])
+    assert small["audio_config"]["vocab_offset"] + 128 == small["text_config"]["vocab_size"]
+    assert small["vision_config"]["vocab_offset"] + 128 == small["audio_config"]["vocab_offset"]
+
+
 def test_examples_have_structure_and_come_from_the_seed() -> None:
     import numpy as np
 

@@ -19,9 +19,21 @@ def test_joint_holds_every_kind_that_the_type_takes() -> None:
     short = {
         name: sorted(absent)
         for name, wanted, entry in explored()
-        if "joint" in entry["levels"] and (absent := set(wanted) - set(kinds_of(entry["inputs"])))
+        if "joint" in entry["levels"] and (absent := set(wanted) - held(entry))
     }
     assert short == {}
+
+
+def held(entry: dict[str, Any]) -> set[str]:
+    """The kinds that a call holds, and those that another of them excludes."""
+    return {*kinds_of(entry["inputs"]), *entry.get("limits", ())}
+
+
+def test_a_kind_that_is_excluded_is_so_by_one_that_is_held() -> None:
+    for name, wanted, entry in explored():
+        limits = set(entry.get("limits", ())) - {"whole"}
+        assert limits <= set(wanted) - set(kinds_of(entry["inputs"])), name
+        assert not limits or len(entry["kinds"]) > 1, name
 
 
 def test_what_is_not_joint_says_which_kind_is_missing() -> None:

@@ -46,11 +46,16 @@ def test_reasons_stand_in_the_file_whole() -> None:
     reason = "a choice falls otherwise: " + "topk chooses otherwise at 3 of 24 places, " * 6 + "end"
     tiny = {"auto_class": "AutoModel", "rung": 0, "inputs": {"input_ids": IDS},
             "left_out": {"fp16": reason},
-            "missed": {"training": "the loss is infinite"}}  # fmt: skip
+            "missed": {"training": "the loss is infinite"},
+            "limits": {"video": "it takes the places of image"}}  # fmt: skip
     made = plan(tiny)
     assert made.notes[0] == "Left out:"
-    assert made.notes[-2:] == ("Not reached:", "- training step: the loss is infinite")
-    told = " ".join(line.strip() for line in made.notes[1:-2])
+    assert made.notes[-4:-2] == ("Not reached:", "- training step: the loss is infinite")
+    assert made.notes[-2:] == (
+        "Not in this call, by the code of the model itself:",
+        "- video: it takes the places of image",
+    )
+    told = " ".join(line.strip() for line in made.notes[1:-4])
     assert told == f"- fp16: {reason}"
     text = Renderer().render(made)
     assert all(f"# {line}\n" in text for line in made.notes)
