@@ -22,7 +22,7 @@ class Ground(StrEnum):
     IN_PLACE = "the model changes in place what its gradient needs"
     REFUSED = "the model itself refuses"
     ONE_WAY = "there is nothing to compare with"
-    MASKS = "two ways of attention read one mask differently"
+    MASKS = "ways of attention read one mask differently"
     DRAWS = "the model draws random numbers"
     PACKED = "outputs have no entry for each row"
     BOTH_WAYS = "the model reads in both directions"

@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+from rpgen import checks
 from rpgen.architectures.ground import Explained, Ground
 from rpgen.checks import evidence
 from rpgen.models.examples.failure import raised_on_purpose
@@ -65,9 +66,22 @@ def _sensitive(check: str) -> Rule:
     return rule
 
 
-def _masks(said: str, error: BaseException, one: Any) -> Explained | None:
-    told = evidence.by_masks(one) if isinstance(error, AssertionError) else None
-    return Explained(Ground.MASKS, told) if told else None
+def _by_masks(check: Callable[[Any], None]) -> Rule:
+    def rule(said: str, error: BaseException, one: Any) -> Explained | None:
+        if not isinstance(error, AssertionError):
+            return None
+        told = evidence.by_masks(lambda: check(one), one)
+        return Explained(Ground.MASKS, told) if told else None
+
+    return rule
+
+
+def _attends(one: Any) -> None:
+    checks.assert_attention_implementations_agree(one.model, one.inputs)
+
+
+def _looks_back(one: Any) -> None:
+    checks.assert_no_look_ahead(one.model, one.inputs, last=4)
 
 
 def _draws(said: str, error: BaseException, one: Any) -> Explained | None:
@@ -147,10 +161,10 @@ _WORDED: Mapping[str, tuple[Rule, ...]] = {
 _PROVEN: Mapping[str, tuple[Rule, ...]] = {
     "saving": (_configuration,),
     "layers": (_breaks,),
-    "attention": (_masks, _in_same_choices("attention"), _draws),
+    "attention": (_by_masks(_attends), _in_same_choices("attention"), _draws),
     "gradients": (_without_gradient, _refused),
     "rows": (_draws,),
-    "look_ahead": (_both_ways, _draws),
+    "look_ahead": (_both_ways, _by_masks(_looks_back), _draws),
     "cache": (_both_ways, _draws),
     "bf16": _of_half("bf16"),
     "fp16": _of_half("fp16"),

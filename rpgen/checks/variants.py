@@ -27,7 +27,7 @@ def assert_attention_implementations_agree(model: Any, inputs: Inputs) -> None:
         plain = run(model, inputs)
     names = {each._attn_implementation or "none" for each in _configs(model)} - {"eager"}
     used = " and ".join(sorted(names)) or "eager"
-    loaded, plain = without_attentions(loaded), without_attentions(plain)
+    loaded, plain = _without_attentions(loaded), _without_attentions(plain)
     assert_same(loaded, plain, f"{used} against eager", model)
 
 
@@ -51,7 +51,7 @@ def eager_attention(model: Any) -> Iterator[None]:
             config._attn_implementation_internal = before[key]
 
 
-def without_attentions(outputs: Any) -> Any:
+def _without_attentions(outputs: Any) -> Any:
     """Only where they are computed openly they can be given; some give them unasked."""
     if not isinstance(outputs, Mapping):
         return outputs

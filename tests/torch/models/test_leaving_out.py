@@ -50,13 +50,15 @@ class Layers(torch.nn.Module):
         return {"result": self.last(self.then(self, given, x))}
 
 
-@dataclass
-class Silent:
+class Silent(torch.nn.Module):
     """It has a configuration, and always gives the same."""
 
-    config: Any
+    def __init__(self, config: Any) -> None:
+        super().__init__()
+        self.config = config
+        self.weight = torch.nn.Parameter(torch.ones(1))
 
-    def __call__(self) -> dict[str, torch.Tensor]:
+    def forward(self, **given: torch.Tensor) -> dict[str, torch.Tensor]:
         return {"result": torch.ones(1)}
 
 
