@@ -69,8 +69,18 @@ def _draws(said: str, error: BaseException, one: Any) -> Explained | None:
 
 
 def _both_ways(said: str, error: BaseException, one: Any) -> Explained | None:
-    told = evidence.reads_both_ways(one.model.config)
+    told = evidence.reads_both_ways(one.model)
     return Explained(Ground.BOTH_WAYS, told) if told else None
+
+
+def _untold(said: str, error: BaseException, one: Any) -> Explained | None:
+    told = isinstance(error, AssertionError) and evidence.counts_when_told(one)
+    return Explained(Ground.UNTOLD, told) if told else None
+
+
+def _anew(said: str, error: BaseException, one: Any) -> Explained | None:
+    told = isinstance(error, AssertionError) and evidence.starts_anew(one)
+    return Explained(Ground.ANEW, told) if told else None
 
 
 def _without_gradient(said: str, error: BaseException, one: Any) -> Explained | None:
@@ -143,7 +153,7 @@ _PROVEN: Mapping[str, tuple[Rule, ...]] = {
     "gradients": (_without_gradient, _refused),
     "rows": (_draws,),
     "look_ahead": (_both_ways, _draws),
-    "cache": (_both_ways, _draws),
+    "cache": (_both_ways, _draws, _untold, _anew),
     "bf16": _of_half("bf16"),
     "fp16": _of_half("fp16"),
 }

@@ -7,7 +7,15 @@ from typing import Any
 
 import pytest
 import torch
-from transformers import GPT2Config, GPT2LMHeadModel, PreTrainedConfig
+from transformers import (
+    CpmAntConfig,
+    CpmAntForCausalLM,
+    GPT2Config,
+    GPT2LMHeadModel,
+    JambaConfig,
+    JambaForCausalLM,
+    PreTrainedConfig,
+)
 
 from rpgen import checks
 from rpgen.architectures import trial
@@ -98,7 +106,6 @@ def test_what_can_only_be_by_design(check: str, said: str, ground: Ground) -> No
         ("layers", "outputs.hidden_states[1]: 768 of 4352 values are NaN or infinite"),
         ("layers", "attentions[0] is no distribution: rows sum to up to 1.7"),
         ("saving", "not in the saved files: a.weight"),
-        ("cache", "positions 6 to 7 with the cache: differs by 0.006"),
         ("draws", "the model changed torch.backends.cudnn.benchmark"),
     ],
 )
@@ -222,6 +229,80 @@ def test_a_text_read_as_a_whole(config: dict[str, Any], both: bool) -> None:
     one = One(Silent(SimpleNamespace(**config)), {})
     found = why("look_ahead", AssertionError("positions before 8: differs by 0.1"), one)
     assert (found is Ground.BOTH_WAYS) is both
+
+
+def test_transformers_code_may_say_that_a_text_is_read_as_a_whole() -> None:
+    config = CpmAntConfig(
+        vocab_size=20, hidden_size=16, num_attention_heads=2, dim_head=8, dim_ff=16,
+        num_hidden_layers=1, prompt_types=4, prompt_length=4, segment_types=4,
+    )  # fmt: skip
+    one = One(CpmAntForCausalLM(config), {})
+    found = explained("look_ahead", "positions before 8: differs", AssertionError(), one)
+    assert found is not None
+    assert found.ground is Ground.BOTH_WAYS
+    assert "modeling_cpmant says: always bidirectional" in found.said
+
+
+class Forgetful(GPT2LMHeadModel):
+    """It counts each piece of a text from 0, or from where it is told."""
+
+    def forward(self, input_ids: Any, position_ids: Any = None, **more: Any) -> Any:
+        if position_ids is None:
+            position_ids = torch.arange(input_ids.shape[1])[None]
+        return super().forward(input_ids=input_ids, position_ids=position_ids, **more)
+
+
+def against_cache(one: One) -> Ground | None:
+    with pytest.raises(AssertionError) as failure:
+        checks.assert_cache_agrees(one.model, one.inputs)
+    return why("cache", failure.value, one)
+
+
+def test_positions_that_must_be_told() -> None:
+    one = small()
+    one.inputs = {"input_ids": torch.arange(12)[None]}
+    one.model.__class__ = Forgetful
+    assert against_cache(one) is Ground.UNTOLD
+
+
+def test_a_cache_that_positions_do_not_mend_is_a_failure() -> None:
+    class Lost(GPT2LMHeadModel):
+        def forward(self, past_key_values: Any = None, **more: Any) -> Any:
+            return super().forward(**more)
+
+    one = small()
+    one.inputs = {"input_ids": torch.arange(12)[None]}
+    one.model.__class__ = Lost
+    assert against_cache(one) is None
+
+
+def recurrent() -> One:
+    config = JambaConfig(
+        vocab_size=20, hidden_size=16, intermediate_size=16, num_hidden_layers=2,
+        num_attention_heads=2, num_key_value_heads=2, attn_layer_period=2, attn_layer_offset=1,
+        num_experts=1, num_experts_per_tok=1, mamba_d_state=4, mamba_dt_rank=2,
+        initializer_range=0.3,
+    )  # fmt: skip
+    torch.manual_seed(0)
+    return One(JambaForCausalLM(config).eval(), {"input_ids": torch.arange(12)[None]})
+
+
+def test_a_state_that_several_tokens_begin_anew() -> None:
+    assert against_cache(recurrent()) is Ground.ANEW
+
+
+def test_a_state_that_single_tokens_lose_too_is_a_failure() -> None:
+    one = recurrent()
+    plain = one.model.forward
+
+    def losing(past_key_values: Any = None, **more: Any) -> Any:
+        for layer in getattr(past_key_values, "layers", ()):
+            for state in getattr(layer, "recurrent_states", {}).values():
+                state.zero_()
+        return plain(past_key_values=past_key_values, **more)
+
+    one.model.forward = losing
+    assert against_cache(one) is None
 
 
 class Growing(PreTrainedConfig):
