@@ -26,6 +26,8 @@ class Ground(StrEnum):
     DRAWS = "the model draws random numbers"
     PACKED = "outputs have no entry for each row"
     BOTH_WAYS = "the model reads in both directions"
+    UNTOLD = "it counts positions from 0 where it is not told them"
+    ANEW = "several tokens at once begin its state anew"
     CONFIGURATION = "the configuration does not come back as it was saved"
 
 

@@ -80,6 +80,10 @@ def _attends(one: Any) -> None:
     checks.assert_attention_implementations_agree(one.model, one.inputs)
 
 
+def _gives_its_layers(one: Any) -> None:
+    checks.assert_promised_outputs(one.model, one.inputs)
+
+
 def _looks_back(one: Any) -> None:
     checks.assert_no_look_ahead(one.model, one.inputs, last=4)
 
@@ -89,8 +93,18 @@ def _draws(said: str, error: BaseException, one: Any) -> Explained | None:
 
 
 def _both_ways(said: str, error: BaseException, one: Any) -> Explained | None:
-    told = evidence.reads_both_ways(one.model.config)
+    told = evidence.reads_both_ways(one.model)
     return Explained(Ground.BOTH_WAYS, told) if told else None
+
+
+def _untold(said: str, error: BaseException, one: Any) -> Explained | None:
+    told = isinstance(error, AssertionError) and evidence.counts_when_told(one)
+    return Explained(Ground.UNTOLD, told) if told else None
+
+
+def _anew(said: str, error: BaseException, one: Any) -> Explained | None:
+    told = isinstance(error, AssertionError) and evidence.starts_anew(one)
+    return Explained(Ground.ANEW, told) if told else None
 
 
 def _without_gradient(said: str, error: BaseException, one: Any) -> Explained | None:
@@ -160,12 +174,12 @@ _WORDED: Mapping[str, tuple[Rule, ...]] = {
 
 _PROVEN: Mapping[str, tuple[Rule, ...]] = {
     "saving": (_configuration,),
-    "layers": (_breaks,),
+    "layers": (_breaks, _by_masks(_gives_its_layers)),
     "attention": (_by_masks(_attends), _in_same_choices("attention"), _draws),
     "gradients": (_without_gradient, _refused),
     "rows": (_draws,),
     "look_ahead": (_both_ways, _by_masks(_looks_back), _draws),
-    "cache": (_both_ways, _draws),
+    "cache": (_both_ways, _draws, _untold, _anew),
     "bf16": _of_half("bf16"),
     "fp16": _of_half("fp16"),
 }

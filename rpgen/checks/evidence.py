@@ -1,9 +1,11 @@
 """Experiments that show why a model does not stand a check."""
 
 import copy
+import inspect
 import re
+import sys
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from typing import Any
 
@@ -14,6 +16,7 @@ from rpgen import checks
 from rpgen.checks.choices import Choices, DivergedError
 from rpgen.checks.compare import assert_same
 from rpgen.checks.copies import assert_same_configuration
+from rpgen.checks.generation import assert_pieces_agree, pieces_of
 from rpgen.checks.gradients import loss_of
 from rpgen.checks.masks import Masks
 from rpgen.checks.running import SEED, device_of, on, run
@@ -23,7 +26,10 @@ from rpgen.models.load import give_forward
 from rpgen.models.quiet import quiet_transformers, seeded
 
 _OF_TYPES = re.compile(r"dtype|scalar type|bias type")
+_BOTH_WAYS = re.compile(r"#\s*(.*\balways bidirectional\b.*)")
+_NO_FIRST_STATE = re.compile(r"#\s*(.*Initial hidden state\W* is not supported[\w ]*)")
 _AGITATION = 0.5  # of a weight's own spread
+_SEVERAL = 2  # tokens
 
 
 def by_choices(check: str, one: Any) -> str | None:
@@ -51,12 +57,16 @@ def by_masks(check: Callable[[], None], one: Any) -> str | None:
     masks = Masks(one.model)
     with masks.watched():
         run(one.model, one.inputs)
-    try:
-        with masks.in_full():
-            check()
-    except AssertionError:
-        return None
-    return f"{masks}; with each mask in full there is no difference" if masks.told else None
+    for of_truths in (False, True):
+        masks.told = []
+        try:
+            with masks.in_full(of_truths):
+                check()
+        except AssertionError:
+            continue
+        if masks.told:
+            return f"{masks}; where each gets the mask that it reads, there is no difference"
+    return None
 
 
 def sensitive(check: str, one: Any) -> str | None:
@@ -113,8 +123,26 @@ def draws(one: Any) -> bool:
     return False
 
 
-def reads_both_ways(config: Any) -> str | None:
-    """What of the configuration says that a text is read as a whole."""
+def reads_both_ways(model: Any) -> str | None:
+    """What of the configuration, or of the model's code, says that a text is read as a whole."""
+    return _configured_both_ways(model.config) or _written_both_ways(type(model))
+
+
+def _written_both_ways(kind: type) -> str | None:
+    """The remark of transformers' code that attention is always bidirectional."""
+    said = _remark(kind, _BOTH_WAYS)
+    return f"{kind.__module__} says: {said}" if said else None
+
+
+def _remark(kind: type, pattern: re.Pattern[str]) -> str | None:
+    """What a comment in transformers' code of a model says."""
+    if not kind.__module__.startswith("transformers."):
+        return None
+    found = pattern.search(inspect.getsource(sys.modules[kind.__module__]))
+    return found[1] if found else None
+
+
+def _configured_both_ways(config: Any) -> str | None:
     if getattr(config, "is_encoder_decoder", False):
         return "is_encoder_decoder is True, and input_ids are what the encoder reads"
     if getattr(config, "is_decoder", None) is False:
@@ -122,6 +150,58 @@ def reads_both_ways(config: Any) -> str | None:
     if getattr(config, "attn_type", None) == "bi":
         return "attn_type is bi"
     return None
+
+
+def counts_when_told(one: Any) -> str | None:
+    """Whether the model agrees with its cache once it is told the positions of each piece, as
+    `generate()` tells them to each model that takes them; untold, it begins at 0 each time."""
+    if "position_ids" not in inspect.signature(one.model.forward).parameters:
+        return None
+    stops = pieces_of(one.inputs["input_ids"].shape[1])
+    try:
+        assert_pieces_agree(one.model, one.inputs, stops, positions=True)
+    except AssertionError:
+        return None
+    return "told the position_ids of each piece, as generate() does, it gives the same"
+
+
+def starts_anew(one: Any) -> str | None:
+    """Whether several tokens at once ignore what the cache holds of a state, as transformers'
+    code remarks: zeros in its place change nothing, while token by token the model agrees with
+    its cache."""
+    remark = _remark(type(one.model), _NO_FIRST_STATE)
+    ids = one.inputs["input_ids"]
+    half, length = max(1, ids.shape[1] // 2), ids.shape[1]
+    if remark is None or length - half < _SEVERAL:
+        return None
+    try:
+        assert_pieces_agree(one.model, one.inputs, range(half, length + 1))
+    except AssertionError:
+        return None
+    kept, emptied = (_continued(one, ids, half, empty=empty) for empty in (False, True))
+    if emptied is None or not torch.equal(kept, emptied):
+        return None
+    return f"{remark}: token by token it gives the same, several at once as if the state were 0"
+
+
+def _continued(one: Any, ids: torch.Tensor, half: int, *, empty: bool) -> torch.Tensor | None:
+    """The logits of the second half at once; None where there is no state to be emptied."""
+    cache = run(one.model, {"input_ids": ids[:, :half]}, use_cache=True).past_key_values
+    states = list(_states(cache)) if empty else []
+    if empty and not any(bool(state.any()) for state in states):
+        return None
+    with torch.inference_mode():
+        for state in states:
+            state.zero_()
+    rest = {"input_ids": ids[:, half:]}
+    logits: torch.Tensor = run(one.model, rest, past_key_values=cache, use_cache=True).logits
+    return logits
+
+
+def _states(cache: Any) -> Iterator[torch.Tensor]:
+    for layer in getattr(cache, "layers", ()):
+        states = getattr(layer, "recurrent_states", None) or {}
+        yield from (state for state in states.values() if state is not None)
 
 
 class _Attached(TorchFunctionMode):  # type: ignore[misc]

@@ -1,6 +1,6 @@
 """Models that write: no look ahead, the cache changes nothing, generation keeps its bounds."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -47,6 +47,18 @@ def assert_cache_agrees(model: Any, inputs: Inputs, tokens: str = "input_ids") -
     `inputs` are of one length, without padding.
     """
     cache_must_work(model, inputs)
+    assert_pieces_agree(model, inputs, pieces_of(inputs[tokens].shape[1]), tokens)
+
+
+def assert_pieces_agree(
+    model: Any,
+    inputs: Inputs,
+    stops: Sequence[int],
+    tokens: str = "input_ids",
+    *,
+    positions: bool = False,
+) -> None:
+    """The same for pieces that end where `stops` says, the model told of their `positions` too."""
     given = dict(inputs)
     ids = given.pop(tokens)
     if tokens == "input_ids":
@@ -54,8 +66,10 @@ def assert_cache_agrees(model: Any, inputs: Inputs, tokens: str = "input_ids") -
         given.pop("token_type_ids", None)
     whole = run(model, {**given, tokens: ids}).logits
     cache, start = None, 0
-    for stop in _pieces(ids.shape[1]):
+    for stop in stops:
         piece = {**given, tokens: ids[:, start:stop]}
+        if positions:
+            piece["position_ids"] = torch.arange(start, stop)[None]
         outputs = run(model, piece, past_key_values=cache, use_cache=True)
         cache = outputs.past_key_values
         if cache is None:
@@ -65,7 +79,7 @@ def assert_cache_agrees(model: Any, inputs: Inputs, tokens: str = "input_ids") -
         start = stop
 
 
-def _pieces(length: int) -> list[int]:
+def pieces_of(length: int) -> list[int]:
     """The first half, some tokens one by one, the rest: where each piece ends."""
     half = max(1, length // 2)
     singles = range(half + 1, min(half + scale_now().pieces, length) + 1)

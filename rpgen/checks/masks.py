@@ -2,9 +2,10 @@
 
 The fused one gets none where the mask hides nothing more than `is_causal` of the module says;
 where a module says otherwise than its model means, it reads another text than the open one.
-The open one adds its mask to the scores, and a mask of true and false hides nothing there.
+The open one adds its mask to the scores, and a mask of true and false hides nothing there; the
+mask that it is made is of numbers, and read as of true and false it hides the wrong half.
 Whether that is why two results differ can be proven: where each is given its mask in full, and
-as numbers, they must agree.
+of the kind that it reads, they must agree.
 """
 
 from collections.abc import Callable, Iterator
@@ -39,8 +40,9 @@ class Masks:
             yield
 
     @contextmanager
-    def in_full(self) -> Iterator[None]:
-        """None is left away, and where attention is computed openly each is of numbers."""
+    def in_full(self, of_truths: bool = False) -> Iterator[None]:
+        """None is left away, and where attention is computed openly each is of numbers; with
+        `of_truths` only there, and of true and false wherever else a module reads it."""
 
         def give(attend: Callable[..., Any], module: Any, mask: Any) -> Any:
             name = self._name(module)
@@ -50,7 +52,8 @@ class Masks:
             if causal is not None and mask.dtype == torch.bool and bool(mask.all()) == causal:
                 self._tell(f"{name}, given no mask, goes by its is_causal = {causal}")
             if mask.dtype == torch.bool and attend.__module__ != _FUSED:
-                self._tell(f"{name} adds a mask of true and false to its scores")
+                if not of_truths:
+                    self._tell(f"{name} adds a mask of true and false to its scores")
                 lowest = torch.finfo(_dtype_of(module)).min
                 return torch.zeros_like(mask, dtype=_dtype_of(module)).masked_fill(~mask, lowest)
             return mask
@@ -59,6 +62,10 @@ class Masks:
             for name in _LEFT_AWAY:
                 stack.enter_context(_in_place(masking_utils, name, lambda *_, **__: False))
             stack.enter_context(_handed_through(give))
+            if of_truths:
+                self._tell("the mask of numbers of open attention is read as of true and false")
+                made = masking_utils.ALL_MASK_ATTENTION_FUNCTIONS
+                stack.enter_context(_registered(made, "eager", masking_utils.sdpa_mask))
             yield
 
     def __str__(self) -> str:
@@ -101,6 +108,16 @@ def _handed_through(given: Callable[[Callable[..., Any], Any, Any], Any]) -> Ite
 
     with _in_place(AttentionInterface, "get_interface", get_interface):
         yield
+
+
+@contextmanager
+def _registered(functions: Any, name: str, function: Callable[..., Any]) -> Iterator[None]:
+    before = functions[name]
+    functions[name] = function
+    try:
+        yield
+    finally:
+        functions[name] = before
 
 
 @contextmanager

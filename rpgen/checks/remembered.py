@@ -1,15 +1,29 @@
 """What a model remembers of its runs, forgotten: it may be of another dtype or mode."""
 
+from collections.abc import Iterator
+from typing import Any
+
 import torch
 
 
 def forget_caches(module: torch.nn.Module) -> None:
-    """What a module remembers per argument: by `lru_cache`, or in an object with a `cache`."""
+    """What a module remembers per argument: by `lru_cache`, or in an object with a `cache`.
+
+    Its methods may do so too: what is remembered then is the class's, for all its modules.
+    """
+    for method in _methods(type(module)):
+        if hasattr(method, "cache_clear"):
+            method.cache_clear()
     for value in list(vars(module).values()):
         if hasattr(value, "cache_clear"):
             value.cache_clear()
         elif isinstance(getattr(value, "cache", None), dict):
             value.cache.clear()
+
+
+def _methods(kind: type) -> Iterator[Any]:
+    for each in kind.__mro__[: kind.__mro__.index(torch.nn.Module)]:
+        yield from vars(each).values()
 
 
 def forget_inference(model: torch.nn.Module) -> None:

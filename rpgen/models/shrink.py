@@ -42,6 +42,7 @@ QUERIES = 20  # of a detector, so that a small picture has enough places for the
 KEYPOINTS = 32  # of a picture, each of which is compared with all of another
 ATTENTION_WINDOW = 32
 TEXT = 12  # tokens, in models that fill their results up to the longest text
+SERIES = 512  # of values of the past: a running mean takes a rounding for each stretch of them
 CHUNK = 32  # of a text, in models with states: what is shorter is filled up to one
 LARGEST_PATCH = 128
 FEWER_PIXELS = 8
@@ -215,6 +216,8 @@ def _shrink_count(key: str, value: int, rung: Rung, config: Mapping[str, Any]) -
         return min(value, ATTENTION_WINDOW)
     if key in ("chunk_size", "mamba_chunk_size"):
         return min(value, CHUNK)
+    if key == "context_length" and "horizon_length" in config:
+        return min(value, SERIES)
     if key == "max_text_len":
         return min(value, TEXT)
     if key == "codebook_vocab_size" and value > CODES and "vocab_size" in config:

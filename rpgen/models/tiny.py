@@ -190,14 +190,27 @@ def tiny_model(config: Any, auto_class: str, **how: Any) -> Any:
 
 def figures_of(full: Any) -> dict[str, Any]:
     """As a dict, with the rotary sections that are written in the model's code only, and
-    without tables that the class infers from other figures."""
-    figures: dict[str, Any] = full.to_dict()
+    without tables that the class infers from other figures.
+
+    Nothing of how a checkpoint is quantized: the random weights of a tiny model are not, and a
+    configuration that says so does not come back from a save.
+    """
+    figures: dict[str, Any] = _unquantized(full.to_dict())
     _tell_sections(full, figures)
     known = getattr(type(full), "__dataclass_fields__", figures)
     return {
         key: value
         for key, value in figures.items()
         if key in known or not (isinstance(value, list) and value and isinstance(value[0], list))
+    }
+
+
+def _unquantized(figures: Mapping[str, Any]) -> dict[str, Any]:
+    """The figures without those of a quantization, in the parts too."""
+    return {
+        key: _unquantized(value) if isinstance(value, dict) and "model_type" in value else value
+        for key, value in figures.items()
+        if key != "quantization_config"
     }
 
 

@@ -1,5 +1,6 @@
 """The checks of models by themselves: what they say, and when they keep quiet."""
 
+import functools
 import unittest
 from types import SimpleNamespace
 from typing import Any
@@ -177,3 +178,25 @@ def test_how_far_a_device_is_from_the_cpu_is_told() -> None:
     assert (TOLD.difference, TOLD.difference_in) == (0.25, "logits")
     TOLD.reset()
     assert TOLD.difference is None
+
+
+class _Anchored(torch.nn.Module):
+    """A method of its class remembers, for all models, what the first run made."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.scale = torch.nn.Parameter(torch.ones(3))
+
+    @functools.lru_cache(maxsize=4)  # noqa: B019 (as transformers has it)
+    def anchors(self, size: int) -> torch.Tensor:
+        return torch.linspace(0, 1, size)
+
+    def forward(self, x: torch.Tensor) -> dict[str, torch.Tensor]:
+        return {"result": self.scale * x * self.anchors(x.shape[-1])}
+
+
+def test_what_a_class_remembers_of_inference_stops_no_gradient() -> None:
+    model, given = _Anchored(), {"x": torch.ones(2, 3)}
+    with torch.inference_mode():
+        model(**given)
+    checks.assert_gradients_arrive(model, given)

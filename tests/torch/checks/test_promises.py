@@ -52,6 +52,15 @@ def test_what_is_not_declared_and_what_stays_empty_are_told_apart() -> None:
         look(BaseModelOutput(hidden_states=STATES, attentions=()))
 
 
+def test_a_second_stream_without_inputs_has_no_states() -> None:
+    absent = (None, None, None)
+    look({"hidden_states": STATES, "entity_hidden_states": absent})
+    with pytest.raises(AssertionError, match=r"entity_hidden_states\[1\] has shape"):
+        look({"hidden_states": STATES, "entity_hidden_states": (None, STATES[0], None)})
+    with pytest.raises(AssertionError, match="hidden_states stay empty"):
+        look(BaseModelOutput(last_hidden_state=torch.ones(2), hidden_states=absent))
+
+
 @pytest.mark.parametrize(
     ("weights", "said"),
     [

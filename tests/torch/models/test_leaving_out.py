@@ -7,7 +7,19 @@ from typing import Any
 
 import pytest
 import torch
-from transformers import BertConfig, BertModel, GPT2Config, GPT2LMHeadModel, PreTrainedConfig
+from transformers import (
+    BertConfig,
+    BertModel,
+    CpmAntConfig,
+    CpmAntForCausalLM,
+    GPT2Config,
+    GPT2LMHeadModel,
+    JambaConfig,
+    JambaForCausalLM,
+    PreTrainedConfig,
+)
+from transformers.masking_utils import create_causal_mask
+from transformers.utils import ModelOutput
 
 from rpgen import checks
 from rpgen.architectures import trial
@@ -58,8 +70,8 @@ class Silent(torch.nn.Module):
         self.config = config
         self.weight = torch.nn.Parameter(torch.ones(1))
 
-    def forward(self, **given: torch.Tensor) -> dict[str, torch.Tensor]:
-        return {"result": torch.ones(1)}
+    def forward(self, **given: torch.Tensor) -> ModelOutput:
+        return ModelOutput(logits=torch.ones(2, 8, 3))
 
 
 X = torch.linspace(-2, 2, 32).view(4, 8)
@@ -100,7 +112,6 @@ def test_what_can_only_be_by_design(check: str, said: str, ground: Ground) -> No
         ("layers", "outputs.hidden_states[1]: 768 of 4352 values are NaN or infinite"),
         ("layers", "attentions[0] is no distribution: rows sum to up to 1.7"),
         ("saving", "not in the saved files: a.weight"),
-        ("cache", "positions 6 to 7 with the cache: differs by 0.006"),
         ("draws", "the model changed torch.backends.cudnn.benchmark"),
     ],
 )
@@ -227,6 +238,22 @@ def test_a_mask_that_is_added_as_it_is_is_named() -> None:
     assert "adds a mask of true and false to its scores" in str(found)
 
 
+def test_a_mask_of_numbers_that_is_read_as_truths_is_named() -> None:
+    class Inverting(BertModel):
+        def forward(self, input_ids: Any, attention_mask: Any) -> Any:
+            states = self.embeddings(input_ids)
+            mask = create_causal_mask(self.config, states, attention_mask, past_key_values=None)
+            seen = torch.ones(6, 6).tril() if mask is None else mask.bool()[:, 0].float()
+            return {"last_hidden_state": seen @ states}
+
+    one = _bert(Inverting)
+    with pytest.raises(AssertionError) as failure:
+        checks.assert_attention_implementations_agree(one.model, one.inputs)
+    found = explained("attention", str(failure.value), failure.value, one)
+    assert found is not None
+    assert "is read as of true and false" in str(found)
+
+
 def test_another_fault_of_an_attention_is_none_of_its_mask() -> None:
     class Off(BertModel):
         def forward(self, *given: Any, **more: Any) -> Any:
@@ -277,9 +304,83 @@ def test_drawing_is_seen() -> None:
     ],
 )
 def test_a_text_read_as_a_whole(config: dict[str, Any], both: bool) -> None:
-    one = One(Silent(SimpleNamespace(**config)), {})
+    one = One(Silent(SimpleNamespace(**config)), {"input_ids": torch.arange(16).view(2, 8)})
     found = why("look_ahead", AssertionError("positions before 8: differs by 0.1"), one)
     assert (found is Ground.BOTH_WAYS) is both
+
+
+def test_transformers_code_may_say_that_a_text_is_read_as_a_whole() -> None:
+    config = CpmAntConfig(
+        vocab_size=20, hidden_size=16, num_attention_heads=2, dim_head=8, dim_ff=16,
+        num_hidden_layers=1, prompt_types=4, prompt_length=4, segment_types=4,
+    )  # fmt: skip
+    one = One(CpmAntForCausalLM(config), {})
+    found = explained("look_ahead", "positions before 8: differs", AssertionError(), one)
+    assert found is not None
+    assert found.ground is Ground.BOTH_WAYS
+    assert "modeling_cpmant says: always bidirectional" in found.said
+
+
+class Forgetful(GPT2LMHeadModel):
+    """It counts each piece of a text from 0, or from where it is told."""
+
+    def forward(self, input_ids: Any, position_ids: Any = None, **more: Any) -> Any:
+        if position_ids is None:
+            position_ids = torch.arange(input_ids.shape[1])[None]
+        return super().forward(input_ids=input_ids, position_ids=position_ids, **more)
+
+
+def against_cache(one: One) -> Ground | None:
+    with pytest.raises(AssertionError) as failure:
+        checks.assert_cache_agrees(one.model, one.inputs)
+    return why("cache", failure.value, one)
+
+
+def test_positions_that_must_be_told() -> None:
+    one = small()
+    one.inputs = {"input_ids": torch.arange(12)[None]}
+    one.model.__class__ = Forgetful
+    assert against_cache(one) is Ground.UNTOLD
+
+
+def test_a_cache_that_positions_do_not_mend_is_a_failure() -> None:
+    class Lost(GPT2LMHeadModel):
+        def forward(self, past_key_values: Any = None, **more: Any) -> Any:
+            return super().forward(**more)
+
+    one = small()
+    one.inputs = {"input_ids": torch.arange(12)[None]}
+    one.model.__class__ = Lost
+    assert against_cache(one) is None
+
+
+def recurrent() -> One:
+    config = JambaConfig(
+        vocab_size=20, hidden_size=16, intermediate_size=16, num_hidden_layers=2,
+        num_attention_heads=2, num_key_value_heads=2, attn_layer_period=2, attn_layer_offset=1,
+        num_experts=1, num_experts_per_tok=1, mamba_d_state=4, mamba_dt_rank=2,
+        initializer_range=0.3,
+    )  # fmt: skip
+    torch.manual_seed(0)
+    return One(JambaForCausalLM(config).eval(), {"input_ids": torch.arange(12)[None]})
+
+
+def test_a_state_that_several_tokens_begin_anew() -> None:
+    assert against_cache(recurrent()) is Ground.ANEW
+
+
+def test_a_state_that_single_tokens_lose_too_is_a_failure() -> None:
+    one = recurrent()
+    plain = one.model.forward
+
+    def losing(past_key_values: Any = None, **more: Any) -> Any:
+        for layer in getattr(past_key_values, "layers", ()):
+            for state in getattr(layer, "recurrent_states", {}).values():
+                state.zero_()
+        return plain(past_key_values=past_key_values, **more)
+
+    one.model.forward = losing
+    assert against_cache(one) is None
 
 
 class Growing(PreTrainedConfig):

@@ -174,6 +174,23 @@ def test_a_vocoder_has_a_channel_left_after_its_last_step_up() -> None:
         assert shrunk(figures, rung)["upsample_initial_channel"] >= 2**5
 
 
+def test_random_weights_are_not_quantized() -> None:
+    full = tiny.full_config("inkling2", {})
+    full.text_config.quantization_config = {"quant_method": "fp8"}
+    figures = tiny.figures_of(full)
+    assert "quantization_config" not in figures
+    assert "quantization_config" not in figures["text_config"]
+    small = tiny.step_config(full, figures, 8, {})
+    assert getattr(small, "quantization_config", None) is None
+
+
+def test_a_forecast_reads_a_short_series() -> None:
+    figures = {"context_length": 16384, "horizon_length": 128}
+    assert shrunk(figures, LADDER[3])["context_length"] == 512
+    assert shrunk({**figures, "context_length": 96}, LADDER[3])["context_length"] == 96
+    assert shrunk({"context_length": 16384}, LADDER[3])["context_length"] == 16384
+
+
 def test_a_token_id_moves_with_every_mention_of_it() -> None:
     figures = {
         "model_type": "whole", "image_token_index": 31999,
