@@ -93,7 +93,8 @@ def _tensors_size(tensors: Iterable[tuple[Any, Any]]) -> Size:
     for (device, _), size in storages.items():
         by_device[device] = by_device.get(device, 0) + size
     on_host = {place: size for (device, place), size in storages.items() if device == "cpu"}
-    dtype = max(dtypes, key=lambda name: dtypes[name], default=None)
+    told = [name for name in dtypes if name != "torch.bool"] or list(dtypes)  # a mask is no weight
+    dtype = max(told, key=lambda name: dtypes[name], default=None)
     return Size(
         total=sum(by_device.values()),
         method="storages of parameters and buffers",

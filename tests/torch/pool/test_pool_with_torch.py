@@ -91,6 +91,12 @@ def test_odd_modules() -> None:
     assert measure((nn.Linear(10, 10, bias=False), "text")).total == 400
 
 
+def test_a_mask_larger_than_the_weights_is_not_what_a_model_is_in() -> None:
+    model = nn.Linear(4, 4)
+    model.register_buffer("mask", torch.ones(100, 100, dtype=torch.bool))
+    assert measure(model).dtype == "fp32"
+
+
 @pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::UserWarning")
 def test_quantised_weights_are_counted() -> None:
     if "qnnpack" not in torch.backends.quantized.supported_engines and (
