@@ -90,7 +90,8 @@ USES: dict[str, Word] = {
     ),
     **_words(
         *(_S.SEQ2SEQ, "translation"),
-        "translation opus translator wmt19 wmt translate mt ende enfr",
+        "translation opus translator wmt19 wmt translate mt ende enfr nmt transliteration",
+        "transliterate transliterator",
     ),
     **_words(
         *(_S.SEQ2SEQ, "summarization"),
@@ -99,14 +100,14 @@ USES: dict[str, Word] = {
     **_words(
         *(_S.SEQ2SEQ, "text2text-generation"),
         "paraphraser seq2seq questiongeneration qg grammar gec grammarerror correction corrector",
-        "correcter spelling spellcheck simplification textnormalization detox",
+        "correcter spelling spellcheck simplification textnormalization detox g2p",
     ),
     # images
     **_words(
         *(_S.SEGMENTATION, "image-segmentation"),
         "segmentation segment seg ade ade20k cityscapes panoptic semantic clothes matting rmbg",
         "parsing faceparsing humanparsing background backgroundremoval saliency mask masks lesion",
-        "matte binarization pascal voc sidewalk",
+        "matte binarization pascal voc sidewalk humanparser",
     ),
     **_words(
         *(_S.OBJECT_DETECTOR, "object-detection"),
@@ -126,7 +127,8 @@ USES: dict[str, Word] = {
         "imageclassification expression fer fer2013 street scene galaxy histopathology pathology",
         "dermatology tagger deepfake gesture emotion visiontransformer hentai watermark landscape",
         "webface4m webface12m ms1mv2 ms1mv3 glint360k vggface2 fairface utkface alphabet malaria",
-        "knee spine melanoma ham10000 oxfordpets stanfordcars tinyimagenet imagenette fmnist",
+        "knee spine melanoma ham10000 oxfordpets stanfordcars tinyimagenet",
+        "imagenette fmnist",
     ),
     **_words(
         _F.VISION, "keypoint-detection", "pose keypoint keypoints landmark landmarks gaze facemesh"
@@ -138,6 +140,10 @@ USES: dict[str, Word] = {
         "vton tryon",
     ),
     **_words(_F.VISION, "image-to-3d", "3d"),
+    **_words(
+        *(_F.VISION, "image-feature-extraction"),
+        "reid personreid opticalflow tracking objecttracking",
+    ),
     **_words(
         *(_F.VISION, "video-classification"),
         "video kinetics kinetics400 k400 k600 ssv2 ucf101 ucf hmdb51 action crime violence",
@@ -159,12 +165,14 @@ USES: dict[str, Word] = {
         "diarization vad voiceactivity wakeword instrument instruments keywordspotting superb",
         "musicgenre musicgenres birdsounds iemocap speakerrecognition audioclassification",
         "urbansound8k esc10 voxceleb voxceleb1 voxceleb2 kws antispoof antispoofing spoofing mesd",
-        "endofturn turndetection speakerverification tess savee emodb spokenlanguage",
+        "endofturn turndetection speakerverification tess savee emodb spokenlanguage cough",
+        "dysarthria dysarthric stuttering",
     ),
     **_words(
         _F.AUDIO,
         "",
         "audio speech voice vocal sound sounds soundeffect music song acoustic codec spoken",
+        "singing vocals karaoke dereverb prosody pronunciation foley sfx piano guitar",
     ),
 }
 """Uses and data sets. One word may fit several families: it counts in that of the architecture,
@@ -209,6 +217,12 @@ JUDGES = frozenset({"rm", "prm", "orm", "reward"})
 
 LEARNT = frozenset({"dpo", "sppo", "kto", "orpo", "expo", "simpo", "ipo"})
 """Ways in which a chat model is trained by a judge: what is so trained answers."""
+
+QUIETLY = frozenset(
+    {"gemma3", "gemma4", "llama4", "mistral3"},
+)
+"""Architectures that see without a word in their names: one of embeddings, or `text`, beside
+them says that what was made of one does not."""
 
 WRITES = frozenset({"paraphrase", "sentence", "msmarco"})
 """Words of sentence embeddings that an encoder and decoder also carries, as it writes them."""

@@ -20,6 +20,8 @@ MAX_TOKENS = 40
 SIZE = re.compile(r"a?\d+(\.\d+)?(x\d+(\.\d+)?)?[bmkt](v\d+)?")
 QUANTISED = re.compile(r"[.-](i?q\d\w*|bf16|fp?16|fp?32)$")
 VISION_VERSION = re.compile(r"^(r?\d[\d.]*)v$|^v$")  # GLM-4.5V, R1V, MiniCPM-V see
+LONE_V = re.compile(r"(?<![a-z\d])v(?=[-_](?:(?:tiny|small|base|large)\b|[a-z](?:[-_]|$)))")
+"""A size or a lone letter follows: splade-V-large does not see."""
 OMNI = re.compile(r"^o$")  # MiniCPM-o sees and hears
 VIT_SIZE = re.compile(r"\bvit[tsbmlhg](?=\d)")  # vitb16, vits8: a ViT with its size
 CLASS_NAME = re.compile(r"(?<=[a-z\d])(For(?=[A-Z])|Model$)")  # RoFormerForMaskedLM, RoFormerModel
@@ -69,7 +71,7 @@ def tokens(name: str) -> tuple[str, ...]:
     name = CLASS_NAME.sub(r" \1 ", _last_part(name))
     kept = [
         OMNI.sub("omni", VISION_VERSION.sub(r"\1 vision", part))
-        for part in PARTS.split(VIT_SIZE.sub("vit ", plain_name(name)))
+        for part in PARTS.split(VIT_SIZE.sub("vit ", LONE_V.sub("", plain_name(name))))
         if not SIZE.fullmatch(part)
     ]
     return tuple(re.findall(r"[a-z]+|\d+", " ".join(kept)))[:MAX_TOKENS]

@@ -37,9 +37,14 @@ from rpgen.classification.name_words import (
 from rpgen.families import Family, Finding, Subfamily
 from rpgen.heads import HEADS, split
 from rpgen.model_database import Architecture, ModelDatabase
-from rpgen.name_patterns import NLI, SEES, SHARED, SOUNDS, TALKS, WRITES, Word
+from rpgen.name_patterns import NLI, QUIETLY, SEES, SHARED, SOUNDS, TALKS, WRITES, Word
 
 UPSCALER = re.compile(r"[1248]x[-_ ]?[a-z]{2}")  # 4x-UltraSharp, 2xNomos; not 8x7b
+ENCODES = ("", "zero-shot-image-classification")
+HALVES = {
+    "text": Word(Family.EMBEDDING, "feature-extraction"),
+    "vision": Word(Family.VISION, "image-feature-extraction"),
+}
 WIDEST_FIRST: tuple[Family | None, ...] = (
     *(Family.MULTIMODAL, Family.AUDIO, Family.VISION, Family.TEXT_GENERATION, Family.EMBEDDING),
     None,
@@ -61,6 +66,9 @@ def from_name(name: str, database: ModelDatabase) -> Iterator[Clue]:
         reason = f"the name joins {halves[0]} and {halves[1]}"
         use = Word(Subfamily.VISION_LANGUAGE, "image-text-to-text")
         yield _with_type("vision-encoder-decoder", use, 0.65, 0.5, reason, database)
+    elif (half := _half(match, words)) is not None:
+        reason = f"the name ends in {words[-1]}: one half of {match.text}"
+        yield _with_type(None, half, 0.65, 0.5, reason, database)
     else:
         inside = range(match.start, match.start + match.length)
         uses = uses_in(name, words, inside, match.text)
@@ -93,6 +101,19 @@ def _two_halves(matches: list[Match], words: tuple[str, ...]) -> tuple[str, str]
         return sees.text, writes[-1].text
     talks = next((one for one in words[sees.start + sees.length :] if one in TALKS), None)
     return (sees.text, talks) if talks else None
+
+
+def _half(match: Match, words: tuple[str, ...]) -> Word | None:
+    """What is left of a model of images and text whose name ends in which of the two it takes:
+    one tower of a clip, the language model of a gemma."""
+    known = match.known
+    if match.start + match.length == len(words):
+        return None
+    if known.model_type in QUIETLY and "text" in words:
+        return Word(Subfamily.CAUSAL_LM, "text-generation")
+    if known.subfamily is Subfamily.IMAGE_TEXT_ENCODER and known.task in ENCODES:
+        return HALVES.get(words[-1])
+    return None
 
 
 def _of_maker(maker: Known | None, known: Known) -> list[Use]:
@@ -154,6 +175,8 @@ def _turns(known: Known, use: Use, texts: bool) -> bool:
         if use.text.startswith(SOUNDS):
             return family is Family.AUDIO
         return family is Family.MULTIMODAL and use.turns and use.text not in SEES
+    if known.model_type in QUIETLY and family is Family.EMBEDDING:
+        return use.turns and (subfamily is not None or use.word.task == "text-ranking")
     if known.family not in TEXT_FAMILIES:
         return False
     if family is Family.EMBEDDING and known.subfamily is Subfamily.SEQ2SEQ:

@@ -76,6 +76,11 @@ TURNED = {
     "layoutlmv2-x-docvqa": (M, Subfamily.DOCUMENT_QA, "AutoModelForDocumentQuestionAnswering"),
     "sentence-transformers/bert-x": (E, Subfamily.SENTENCE_TRANSFORMER, "AutoModel"),
     "cross-encoder/electra-x": (E, None, "AutoModelForSequenceClassification"),
+    "gemma3-x-embedding": (E, Subfamily.SENTENCE_TRANSFORMER, "AutoModel"),
+    "gemma-3-x-text": (G, Subfamily.CAUSAL_LM, None),
+    "clip-x-text": (E, None, None),
+    "clip-x-vision": (V, None, None),
+    "splade-V-large": (E, Subfamily.SENTENCE_TRANSFORMER, None),
 }
 
 
