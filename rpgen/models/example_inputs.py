@@ -6,6 +6,7 @@ model that an entry is of, with the transformers that it was found with, nothing
 entry that no longer holds is a fault to be told, not a slow way to the same result.
 """
 
+import inspect
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
@@ -69,10 +70,18 @@ def _problem(model: Any, facts: "Facts", known: "Mapping[str, Spec]") -> str | N
     from rpgen.models.examples.search import attempt
 
     strange = sorted(set(known) - set(facts.arguments))
+    if strange and facts.takes_more:
+        strange = sorted(set(strange) - _taken_within(model))
     if strange:
         return f"its forward takes no {', '.join(strange)}"
     raised = attempt(model, facts, known)
     return None if raised is None else f"{type(raised).__name__}: {raised}"
+
+
+def _taken_within(model: Any) -> set[str]:
+    """The arguments of all parts: what the whole doesn't name it may hand on to one."""
+    kinds = {type(module) for module in model.modules()}
+    return {name for kind in kinds for name in inspect.signature(kind.forward).parameters}
 
 
 def _is_remembered(model: Any, recipe: "Recipe") -> bool:

@@ -123,6 +123,12 @@ def test_a_run_takes_the_remembered_inputs_and_searches_nothing(
     assert list(example_inputs(bert())) == list(remembered.inputs)
 
 
+def test_an_argument_that_only_a_part_names_is_handed_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(searching, "search", no_search)
+    config = tiny.tiny_config("voxtral_realtime_text", None, "AutoModel")
+    assert "t_cond" in example_inputs(tiny.tiny_model(config, "AutoModel"))
+
+
 @pytest.mark.parametrize(
     ("known", "said"),
     [
