@@ -60,11 +60,12 @@ def last_words(log: Path, lines: int = 3) -> str:
 
 
 def bound(log: Path) -> None:
-    """Empty the log once it is longer than it may be, and say so in it."""
+    """Empty the log once it is longer than it may be, and say so in it: first, since cutting off
+    so much takes a while, and who reads meanwhile shall find the reason."""
     if log.stat().st_size > LOG_LIMIT:
-        with log.open("ab", buffering=0) as file:  # appends, as the worker does
-            file.truncate(0)
+        with log.open("r+b", buffering=0) as file:  # the worker appends, wherever the end is
             file.write(_EMPTIED)
+            file.truncate(len(_EMPTIED))
 
 
 def keep_end(log: Path, limit: int = KEPT_AFTER_RUN) -> None:
