@@ -127,8 +127,7 @@ USES: dict[str, Word] = {
         "imageclassification expression fer fer2013 street scene galaxy histopathology pathology",
         "dermatology tagger deepfake gesture emotion visiontransformer hentai watermark landscape",
         "webface4m webface12m ms1mv2 ms1mv3 glint360k vggface2 fairface utkface alphabet malaria",
-        "knee spine melanoma ham10000 oxfordpets stanfordcars tinyimagenet",
-        "imagenette fmnist",
+        "knee spine melanoma ham10000 oxfordpets stanfordcars tinyimagenet imagenette fmnist",
     ),
     **_words(
         _F.VISION, "keypoint-detection", "pose keypoint keypoints landmark landmarks gaze facemesh"
@@ -218,9 +217,7 @@ JUDGES = frozenset({"rm", "prm", "orm", "reward"})
 LEARNT = frozenset({"dpo", "sppo", "kto", "orpo", "expo", "simpo", "ipo"})
 """Ways in which a chat model is trained by a judge: what is so trained answers."""
 
-QUIETLY = frozenset(
-    {"gemma3", "gemma4", "llama4", "mistral3"},
-)
+QUIETLY = frozenset({"gemma3", "gemma4", "llama4", "mistral3"})
 """Architectures that see without a word in their names: one of embeddings, or `text`, beside
 them says that what was made of one does not."""
 

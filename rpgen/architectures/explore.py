@@ -14,6 +14,7 @@ from rpgen.architectures.heads import (
     fullest_heads_first,
     kinds_wanted,
     lacks,
+    part_lacking,
     part_told,
     whole_told,
 )
@@ -201,8 +202,7 @@ def _problem(one: _Exploration) -> str | None:
         return _reason(one.result.attempts)
     if not one.done:
         return f"not together: {one.missing or _reason(one.result.attempts)}"
-    part = part_told(one.model_type, one.best.auto_class)
-    return part if part and not whole_told(one.model_type) else None
+    return part_lacking(one.model_type, one.best.auto_class) or None
 
 
 def _more(config: Any, raised: Sequence[BaseException], known: Mapping[str, Any]) -> dict[str, Any]:

@@ -108,6 +108,11 @@ def part_told(model_type: str, auto_class: str) -> str:
     return f"only a part: {auto_class} is made for {kind.__name__}, a part of {whole.__name__}"
 
 
+def part_lacking(model_type: str, auto_class: str) -> str:
+    """The same, where the whole could be called: then a part is too little."""
+    return "" if whole_told(model_type) else part_told(model_type, auto_class)
+
+
 def whole_told(model_type: str) -> str:
     """Says that nobody calls the type as a whole: its class takes no call of its own, and its
     parts are all that runs; "" where it does."""

@@ -15,7 +15,7 @@ from dataclasses import replace
 from typing import Any
 
 from rpgen.architectures.explore import explore
-from rpgen.architectures.heads import heads_of, kinds_taken, kinds_wanted, part_told, whole_told
+from rpgen.architectures.heads import heads_of, kinds_taken, kinds_wanted, part_lacking
 from rpgen.architectures.remedies import remedies
 from rpgen.architectures.trial import Verdict, subject, try_out
 from rpgen.errors import RpgenError
@@ -71,7 +71,7 @@ def _as_remembered(known: Architecture) -> dict[str, Any] | None:
     takes = () if recipe.kinds else kinds_taken(known.model_type, recipe.auto_class)
     if {*kinds_wanted(known.inputs), *takes} - set(held):
         return None
-    if part_told(known.model_type, recipe.auto_class) and not whole_told(known.model_type):
+    if part_lacking(known.model_type, recipe.auto_class):
         return None
     recipe = replace(recipe, kinds=held)
     try:

@@ -29,10 +29,9 @@ _OTHER_RUNGS = (0, 1, 3, 10)  # of the ladder: widths in other proportions, and 
 
 def remedies(recipe: Recipe, config: Any, problem: str) -> Iterator[Recipe]:
     """Recipes to try one after another for what `problem` says."""
-    if not problem.startswith(("finite:", "matters:", "attention:", *_FADING)):
-        return
     if problem.startswith("attention:"):
         yield from _on_other_rungs(recipe)
+    if not problem.startswith(("finite:", "matters:", *_FADING)):
         return
     for more in _other_settings(config, problem):
         yield replace(recipe, settings={**recipe.settings, **more})

@@ -53,7 +53,8 @@ def by_choices(check: str, one: Any) -> str | None:
 
 def by_masks(check: Callable[[], None], one: Any) -> str | None:
     """Which attention reads its mask otherwise than the model means it, where that is all:
-    given each mask in full and as numbers, the model stands the check."""
+    given each mask in full and of the kind that it reads, the model stands the check. That it
+    stands it where nothing was read otherwise shows nothing."""
     masks = Masks(one.model)
     with masks.watched():
         run(one.model, one.inputs)
@@ -64,8 +65,8 @@ def by_masks(check: Callable[[], None], one: Any) -> str | None:
                 check()
         except AssertionError:
             continue
-        if masks.told:
-            return f"{masks}; where each gets the mask that it reads, there is no difference"
+        told = f"{masks}; where each gets the mask that it reads, there is no difference"
+        return told if masks.told else None
     return None
 
 

@@ -41,8 +41,8 @@ class Masks:
 
     @contextmanager
     def in_full(self, of_truths: bool = False) -> Iterator[None]:
-        """None is left away, and where attention is computed openly each is of numbers; with
-        `of_truths` only there, and of true and false wherever else a module reads it."""
+        """None is left away, and open attention adds numbers to its scores. With `of_truths`
+        whatever else reads a mask before that finds it of true and false."""
 
         def give(attend: Callable[..., Any], module: Any, mask: Any) -> Any:
             name = self._name(module)

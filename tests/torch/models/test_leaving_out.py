@@ -216,11 +216,16 @@ def _bert(model_class: Any, **more: Any) -> One:
     return One(model, {"input_ids": torch.arange(12).view(2, 6), **mask})
 
 
-def test_a_module_that_contradicts_the_mask_it_is_not_given_is_named() -> None:
-    one = _bert(Attending, causal=True)
+def _of_attention(one: One) -> Explained | None:
+    """The ground that is found for what the two ways of attention do, which must differ."""
     with pytest.raises(AssertionError) as failure:
         checks.assert_attention_implementations_agree(one.model, one.inputs)
-    found = explained("attention", str(failure.value), failure.value, one)
+    return explained("attention", str(failure.value), failure.value, one)
+
+
+def test_a_module_that_contradicts_the_mask_it_is_not_given_is_named() -> None:
+    one = _bert(Attending, causal=True)
+    found = _of_attention(one)
     assert found is not None
     assert found.ground is Ground.MASKS
     assert "encoder.layer.0.attention.self, given no mask, goes by its is_causal = True" in str(
@@ -231,9 +236,7 @@ def test_a_module_that_contradicts_the_mask_it_is_not_given_is_named() -> None:
 def test_a_mask_that_is_added_as_it_is_is_named() -> None:
     one = _bert(BertModel)
     one.inputs["attention_mask"] = torch.ones(2, 1, 6, 6).tril().bool()
-    with pytest.raises(AssertionError) as failure:
-        checks.assert_attention_implementations_agree(one.model, one.inputs)
-    found = explained("attention", str(failure.value), failure.value, one)
+    found = _of_attention(one)
     assert found is not None
     assert "adds a mask of true and false to its scores" in str(found)
 
@@ -247,9 +250,7 @@ def test_a_mask_of_numbers_that_is_read_as_truths_is_named() -> None:
             return {"last_hidden_state": seen @ states}
 
     one = _bert(Inverting)
-    with pytest.raises(AssertionError) as failure:
-        checks.assert_attention_implementations_agree(one.model, one.inputs)
-    found = explained("attention", str(failure.value), failure.value, one)
+    found = _of_attention(one)
     assert found is not None
     assert "is read as of true and false" in str(found)
 
@@ -262,9 +263,12 @@ def test_another_fault_of_an_attention_is_none_of_its_mask() -> None:
             return {"last_hidden_state": found.last_hidden_state + 0.1 * eager}
 
     one = _bert(Off)
-    with pytest.raises(AssertionError) as failure:
-        checks.assert_attention_implementations_agree(one.model, one.inputs)
-    assert explained("attention", str(failure.value), failure.value, one) is None
+    assert _of_attention(one) is None
+
+
+def test_a_failure_that_does_not_come_again_is_none_of_a_mask() -> None:
+    error = AssertionError("sdpa against eager: differs by 0.1")
+    assert explained("attention", str(error), error, _bert(BertModel)) is None
 
 
 def test_choices_are_put_in_as_they_were_made() -> None:
