@@ -3,7 +3,6 @@
 import copy
 import inspect
 import re
-import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
@@ -22,6 +21,7 @@ from rpgen.checks.masks import Masks
 from rpgen.checks.running import SEED, device_of, on, run
 from rpgen.checks.tensors import copied, named_tensors
 from rpgen.checks.variants import DTYPES, eager_attention, in_dtype
+from rpgen.models.examples.facts import code_of
 from rpgen.models.load import give_forward
 from rpgen.models.quiet import quiet_transformers, seeded
 
@@ -139,7 +139,7 @@ def _remark(kind: type, pattern: re.Pattern[str]) -> str | None:
     """What a comment in transformers' code of a model says."""
     if not kind.__module__.startswith("transformers."):
         return None
-    found = pattern.search(inspect.getsource(sys.modules[kind.__module__]))
+    found = pattern.search(code_of(kind.__module__))
     return found[1] if found else None
 
 

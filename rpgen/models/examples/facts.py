@@ -2,8 +2,10 @@
 
 import inspect
 import re
+import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from typing import Any
 
 from rpgen.models.examples.kinds import TEXT, carriers, companions, kinds_of
@@ -19,6 +21,12 @@ _AUDIO = (
 )  # fmt: skip
 _TOKEN = re.compile(r"token(s?_id|_ids|_index|_idx|_list)?s?$|_token_|_ids?$|_index$")
 _LARGEST_ID = 10_000_000
+
+
+@lru_cache(maxsize=8)
+def code_of(module: str) -> str:
+    """The text of a module that is loaded, as the one that a model's class is written in."""
+    return inspect.getsource(sys.modules[module])
 
 
 @dataclass(frozen=True)

@@ -1,11 +1,8 @@
 """Sounds as samples and as features, and series of numbers over time."""
 
-import inspect
 import re
-import sys
-from functools import lru_cache
 
-from rpgen.models.examples.facts import Facts, figure
+from rpgen.models.examples.facts import Facts, code_of, figure
 from rpgen.models.examples.guess_text import Made, Maker
 from rpgen.models.examples.situation import Situation
 from rpgen.models.examples.spec import Spec, fixed, normal, ones, zeros
@@ -51,7 +48,9 @@ def _bands_first(name: str, facts: Facts, situation: Situation) -> bool:
 def features_mask(name: str) -> Maker:
     def maker(facts: Facts, situation: Situation, made: Made) -> Spec:
         count = _frames(facts, situation, made) or situation.length
-        code = _source(type(facts.model).__module__)
+        code = code_of(
+            type(facts.model).__module__
+        )  # a mask that selects or is negated is of truths
         selects = situation.layout >= 4 or f"[{name}]" in code or f"~{name}" in code
         return ones(situation.batch, count, dtype="bool" if selects else "int64")
 
@@ -65,12 +64,6 @@ def _frames(facts: Facts, situation: Situation, made: Made) -> int:
     if name is None or len(shape) != _AXES:
         return max(shape[1:], default=0)
     return shape[2] if _bands_first(name, facts, situation) else shape[1]
-
-
-@lru_cache(maxsize=8)
-def _source(module: str) -> str:
-    """A mask that selects or is negated is a truth value: its model's code tells."""
-    return inspect.getsource(sys.modules[module])
 
 
 def embedded(facts: Facts, situation: Situation, made: Made) -> Spec:
