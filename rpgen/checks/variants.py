@@ -3,10 +3,9 @@
 import copy
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
-from transformers import PreTrainedConfig
 
 from rpgen.checks.compare import assert_same
 from rpgen.checks.elsewhere import torch_must_compute
@@ -15,6 +14,9 @@ from rpgen.checks.outputs import assert_finite
 from rpgen.checks.remembered import forget_derived
 from rpgen.checks.running import Inputs, device_of, dtype_of, on, run
 from rpgen.models.quiet import quiet_transformers
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedConfig
 
 DTYPES = {"fp16": torch.float16, "bf16": torch.bfloat16}
 
@@ -58,8 +60,10 @@ def _without_attentions(outputs: Any) -> Any:
     return {name: part for name, part in outputs.items() if not name.endswith("attentions")}
 
 
-def _configs(model: Any) -> list[PreTrainedConfig]:
+def _configs(model: Any) -> "list[PreTrainedConfig]":
     """Some modules keep a mere figure under that name."""
+    from transformers import PreTrainedConfig
+
     found = [getattr(module, "config", None) for module in model.modules()]
     return [each for each in found if isinstance(each, PreTrainedConfig)]
 

@@ -30,6 +30,7 @@ from rpgen.run.guard import StateGuard
 from rpgen.run.journal import Journal
 from rpgen.run.rounds import Ran, Rounds, Turn
 from rpgen.run.sampler import Sampler
+from rpgen.run.spared import RenderedOnce, leave_own_asserts
 from rpgen.run.worker_imports import import_for
 
 SPENT = 75  # exit code of a worker in which nothing would work any more
@@ -101,6 +102,7 @@ class WorkerPlugin:
         self._rounds = Rounds(settings.repeat, settings.reruns)
         self._sampler = Sampler(settings.worker, journal)
         self._guard = StateGuard()
+        self._rendered = RenderedOnce()
         self._file: FileRun | None = None
         self._bad = 0
         self._stopping = False
@@ -113,6 +115,7 @@ class WorkerPlugin:
         reporter = config.pluginmanager.get_plugin("terminalreporter")
         if reporter is not None:
             config.pluginmanager.unregister(reporter)
+        leave_own_asserts(config)
 
     @pytest.hookimpl(trylast=True)
     def pytest_sessionstart(self, session: pytest.Session) -> None:
@@ -162,6 +165,7 @@ class WorkerPlugin:
             self._tear_down(session)
         items.clear()
         session.items = []
+        self._rendered.forget()
         forget_fixtures(session, Path(command.path))
         self._file.end()
         self._bad += self._file.bad
@@ -250,6 +254,14 @@ class WorkerPlugin:
     def pytest_collectreport(self, report: Any) -> None:
         if self._file is not None:
             self._file.collect_report(report)
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_makereport(
+        self, item: Any, call: pytest.CallInfo[None]
+    ) -> Generator[None, Any, Any]:
+        with self._rendered.around(item, call) as reports:
+            reports.append((yield))
+        return reports[-1]
 
     def pytest_runtest_logreport(self, report: Any) -> None:
         if self._file is not None:

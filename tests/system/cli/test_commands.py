@@ -161,11 +161,24 @@ def test_the_real_model_is_loaded_once_for_several_files(real: Path, tmp_path: P
 def test_a_model_that_cannot_be_had_fails_and_does_not_skip(tmp_path: Path) -> None:
     made = rpgen("generate", "--model", "gpt2", "--weights", "pretrained", folder=tmp_path)
     assert made.returncode == 0
+    imported = tmp_path / "imported.json"
+    (tmp_path / "skills" / "conftest.py").write_text(
+        "import json, sys\n\n\ndef pytest_sessionfinish():\n"
+        "    loaders = {name: str(type(module.__loader__)) for name, module in sys.modules.items()"
+        " if name in ('torch', 'transformers') or name.partition('.')[0] == 'rpgen'}\n"
+        f"    open({str(imported)!r}, 'w').write(json.dumps(loaders))\n"
+    )
     ran = rpgen("run", "skills", "--json", "-", folder=tmp_path)
     assert ran.returncode == 1
     report = json.loads(ran.stdout)
     assert report["summary"]["skipped"] == report["summary"]["passed"] == 0
     assert "gpt2 can't be had with pretrained weights" in report["files"][0]["tests"][0]["message"]
+    loaders = json.loads(imported.read_text())
+    assert "torch" in loaders  # by the file itself
+    assert "transformers" not in loaders  # that second is not spent on the way to a refusal
+    assert "rpgen.checks" in loaders
+    rewritten = [name for name, loader in loaders.items() if "Rewriting" in loader]
+    assert [name for name in rewritten if name.partition(".")[0] == "rpgen"] == []
 
 
 def test_another_database_is_that_of_the_files_too(tmp_path: Path) -> None:
