@@ -28,6 +28,7 @@ from rpgen.models.quiet import quiet_transformers, seeded
 _OF_TYPES = re.compile(r"dtype|scalar type|bias type")
 _BOTH_WAYS = re.compile(r"#\s*(.*\balways bidirectional\b.*)")
 _NO_FIRST_STATE = re.compile(r"#\s*(.*Initial hidden state\W* is not supported[\w ]*)")
+_FOR_ONE_TOKEN = re.compile(r"(use_precomputed_states = [^=]*\bseq_len == 1)\b")
 _AGITATION = 0.5  # of a weight's own spread
 _SEVERAL = 2  # tokens
 
@@ -136,11 +137,11 @@ def _written_both_ways(kind: type) -> str | None:
 
 
 def _remark(kind: type, pattern: re.Pattern[str]) -> str | None:
-    """What a comment in transformers' code of a model says."""
+    """What transformers' code of a model says, in a comment or by itself."""
     if not kind.__module__.startswith("transformers."):
         return None
     found = pattern.search(code_of(kind.__module__))
-    return found[1] if found else None
+    return " ".join(found[1].split()) if found else None
 
 
 def _configured_both_ways(config: Any) -> str | None:
@@ -156,36 +157,51 @@ def _configured_both_ways(config: Any) -> str | None:
 def counts_when_told(one: Any) -> str | None:
     """Whether the model agrees with its cache once it is told the positions of each piece, as
     `generate()` tells them to each model that takes them; untold, it begins at 0 each time."""
-    if "position_ids" not in inspect.signature(one.model.forward).parameters:
-        return None
     stops = pieces_of(one.inputs["input_ids"].shape[1])
-    try:
-        assert_pieces_agree(one.model, one.inputs, stops, positions=True)
-    except AssertionError:
+    if not _takes_positions(one) or not _agrees(one, stops, positions=True):
         return None
     return "told the position_ids of each piece, as generate() does, it gives the same"
 
 
+def _takes_positions(one: Any) -> bool:
+    return "position_ids" in inspect.signature(one.model.forward).parameters
+
+
+def _agrees(one: Any, stops: Sequence[int], *, positions: bool) -> bool:
+    try:
+        assert_pieces_agree(one.model, one.inputs, stops, positions=positions)
+    except AssertionError:
+        return False
+    return True
+
+
 def starts_anew(one: Any) -> str | None:
     """Whether several tokens at once ignore what the cache holds of a state, as transformers'
-    code remarks: zeros in its place change nothing, while token by token the model agrees with
-    its cache."""
-    remark = _remark(type(one.model), _NO_FIRST_STATE)
+    code says: zeros in its place change nothing, while token by token the model agrees with
+    its cache, told the positions if it needs that."""
+    kind = type(one.model)
+    said = _remark(kind, _NO_FIRST_STATE) or _remark(kind, _FOR_ONE_TOKEN)
     ids = one.inputs["input_ids"]
     half, length = max(1, ids.shape[1] // 2), ids.shape[1]
-    if remark is None or length - half < _SEVERAL:
+    if said is None or length - half < _SEVERAL:
         return None
-    try:
-        assert_pieces_agree(one.model, one.inputs, range(half, length + 1))
-    except AssertionError:
+    ways = (False, True) if _takes_positions(one) else (False,)
+    stops = range(half, length + 1)
+    told = next((way for way in ways if _agrees(one, stops, positions=way)), None)
+    if told is None:
         return None
-    kept, emptied = (_continued(one, ids, half, empty=empty) for empty in (False, True))
+    kept, emptied = (
+        _continued(one, ids, half, positions=told, empty=empty) for empty in (False, True)
+    )
     if emptied is None or not torch.equal(kept, emptied):
         return None
-    return f"{remark}: token by token it gives the same, several at once as if the state were 0"
+    alone = "token by token, and told the position_ids of each," if told else "token by token"
+    return f"{said}: {alone} it gives the same, several at once as if the state were 0"
 
 
-def _continued(one: Any, ids: torch.Tensor, half: int, *, empty: bool) -> torch.Tensor | None:
+def _continued(
+    one: Any, ids: torch.Tensor, half: int, *, positions: bool, empty: bool
+) -> torch.Tensor | None:
     """The logits of the second half at once; None where there is no state to be emptied."""
     cache = run(one.model, {"input_ids": ids[:, :half]}, use_cache=True).past_key_values
     states = list(_states(cache)) if empty else []
@@ -195,14 +211,17 @@ def _continued(one: Any, ids: torch.Tensor, half: int, *, empty: bool) -> torch.
         for state in states:
             state.zero_()
     rest = {"input_ids": ids[:, half:]}
+    if positions:
+        rest["position_ids"] = torch.arange(half, ids.shape[1])[None]
     logits: torch.Tensor = run(one.model, rest, past_key_values=cache, use_cache=True).logits
     return logits
 
 
 def _states(cache: Any) -> Iterator[torch.Tensor]:
     for layer in getattr(cache, "layers", ()):
-        states = getattr(layer, "recurrent_states", None) or {}
-        yield from (state for state in states.values() if state is not None)
+        states = getattr(layer, "recurrent_states", None)
+        several = states.values() if isinstance(states, dict) else (states,)
+        yield from (state for state in several if state is not None)
 
 
 class _Attached(TorchFunctionMode):  # type: ignore[misc]

@@ -8,6 +8,8 @@ Whether that is why two results differ can be proven: where each is given its ma
 of the kind that it reads, they must agree.
 """
 
+import functools
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any
@@ -16,6 +18,7 @@ import torch
 from transformers import masking_utils
 from transformers.modeling_utils import AttentionInterface
 
+_OPEN = "eager_attention_forward"
 _LEFT_AWAY = ("_ignore_causal_mask_sdpa", "_ignore_bidirectional_mask_sdpa")
 
 
@@ -24,6 +27,7 @@ class Masks:
 
     def __init__(self, model: torch.nn.Module) -> None:
         self._names: dict[int, str] = {id(module): name for name, module in model.named_modules()}
+        self._code = {type(module).__module__ for module in model.modules()}
         self.without: dict[str, bool] = {}
         self.told: list[str] = []
 
@@ -36,7 +40,7 @@ class Masks:
                 self.without[self._name(module)] = _is_causal(module)
             return mask
 
-        with _handed_through(watch):
+        with _handed_through(watch, self._code):
             yield
 
     @contextmanager
@@ -61,7 +65,7 @@ class Masks:
         with ExitStack() as stack:
             for name in _LEFT_AWAY:
                 stack.enter_context(_in_place(masking_utils, name, lambda *_, **__: False))
-            stack.enter_context(_handed_through(give))
+            stack.enter_context(_handed_through(give, self._code))
             if of_truths:
                 self._tell("the mask of numbers of open attention is read as of true and false")
                 made = masking_utils.ALL_MASK_ATTENTION_FUNCTIONS
@@ -92,22 +96,42 @@ def _dtype_of(module: torch.nn.Module) -> torch.dtype:
 
 
 @contextmanager
-def _handed_through(given: Callable[[Callable[..., Any], Any, Any], Any]) -> Iterator[None]:
-    """Each attention function gets the mask that `given` makes of its own."""
-    original = AttentionInterface.get_interface
+def _handed_through(
+    given: Callable[[Callable[..., Any], Any, Any], Any], code: set[str]
+) -> Iterator[None]:
+    """Each attention function gets the mask that `given` makes of its own: one that is asked
+    for by name, the default beside that, and the open one of the models' own `code`."""
+    ask, item = AttentionInterface.get_interface, AttentionInterface.__getitem__
 
     def get_interface(self: Any, implementation: str, default: Callable[..., Any]) -> Any:
-        attend = original(self, implementation, default)
+        return _wrapped(ask(self, implementation, default), given)
 
-        def attention(
-            module: Any, query: Any, key: Any, value: Any, attention_mask: Any, **more: Any
-        ) -> Any:
-            return attend(module, query, key, value, given(attend, module, attention_mask), **more)
+    def getitem(self: Any, implementation: str) -> Any:
+        return _wrapped(item(self, implementation), given)
 
-        return attention
-
-    with _in_place(AttentionInterface, "get_interface", get_interface):
+    with ExitStack() as stack:
+        stack.enter_context(_in_place(AttentionInterface, "get_interface", get_interface))
+        stack.enter_context(_in_place(AttentionInterface, "__getitem__", getitem))
+        for module in filter(None, map(sys.modules.get, sorted(code))):
+            if (attend := vars(module).get(_OPEN)) is not None:
+                stack.enter_context(_in_place(module, _OPEN, _wrapped(attend, given)))
         yield
+
+
+def _wrapped(
+    attend: Callable[..., Any], given: Callable[[Callable[..., Any], Any, Any], Any]
+) -> Callable[..., Any]:
+    if getattr(attend, "rpgen_gives", None) is given:
+        return attend
+
+    @functools.wraps(attend)
+    def attention(
+        module: Any, query: Any, key: Any, value: Any, attention_mask: Any, **more: Any
+    ) -> Any:
+        return attend(module, query, key, value, given(attend, module, attention_mask), **more)
+
+    attention.rpgen_gives = given  # type: ignore[attr-defined]
+    return attention
 
 
 @contextmanager
@@ -122,9 +146,12 @@ def _registered(functions: Any, name: str, function: Callable[..., Any]) -> Iter
 
 @contextmanager
 def _in_place(owner: Any, name: str, value: Any) -> Iterator[None]:
-    before = getattr(owner, name)
+    own, before = name in vars(owner), getattr(owner, name)
     setattr(owner, name, value)
     try:
         yield
     finally:
-        setattr(owner, name, before)
+        if own:
+            setattr(owner, name, before)
+        else:
+            delattr(owner, name)

@@ -8,7 +8,9 @@ from rpgen.models.examples.situation import Situation
 from rpgen.models.examples.sizes import frames, grid, picture, product, sizes_of_axes
 from rpgen.models.examples.spec import Spec, fixed, normal, ones, with_runs, zeros
 
-_GRID_OF = {"pixel_values": "image_grid_thw", "pixel_values_videos": "video_grid_thw"}
+_FILM = "pixel_values_videos"
+_GRID_OF = {"pixel_values": "image_grid_thw", _FILM: "video_grid_thw"}
+_STACKED = 4  # axes of places in a film: films, frames, patches, column and row
 _CROPS = 2  # the whole and one piece
 _POOLED = 4
 _SEEN_AND_MADE = 2
@@ -36,7 +38,7 @@ def _pixels(name: str, facts: Facts, situation: Situation) -> Spec:
         return normal(rows, shown.channels, side, side)
     if _in_crops(name, facts):
         return normal(rows, _CROPS, *frame)
-    film = name == "pixel_values_videos"
+    film = name == _FILM
     beside = film and "pixel_values" in situation.names
     rank = situation.film_rank if beside else situation.pixel_rank
     if rank == 3:
@@ -71,8 +73,8 @@ def counted_frames(facts: Facts, situation: Situation, made: Made) -> Spec:
 
 def _moving(name: str, facts: Facts) -> bool:
     """Does the model take films, and in this argument?"""
-    if facts.has("pixel_values_videos"):
-        return name == "pixel_values_videos"
+    if facts.has(_FILM):
+        return name == _FILM
     words = facts.arguments[name].shape or () if name in facts.arguments else ()
     named = "video" in type(facts.config).__name__.lower()
     return named or figure(facts.config, "num_frames") is not None or "num_frames" in words
@@ -88,7 +90,7 @@ def _as_patches(name: str, facts: Facts, situation: Situation) -> Spec | None:
     if facts.has("image_token_pooling"):
         return normal(rows, _positions(facts), shown.patch_values)
     if facts.has(_GRID_OF.get(name, "grid_thw"), "grid_thw"):
-        frames_, high, wide = grid(facts, situation, film=name == "pixel_values_videos")
+        frames_, high, wide = grid(facts, situation, film=name == _FILM)
         count = frames_ * high * wide * rows
         words = facts.arguments[name].shape or () if facts.has(name) else ()
         if len(words) == 4 and "channels" in words[-1]:  # a square of patches for each token
@@ -101,7 +103,8 @@ def _as_patches(name: str, facts: Facts, situation: Situation) -> Spec | None:
     if facts.has("spatial_shapes"):
         return normal(rows, _PATCHES**2, shown.patch_values)
     if facts.has("pixel_position_ids", "image_position_ids"):
-        return normal(rows, _side_of_positions(facts) ** 2, shown.patch_values)
+        stacked = (frames(facts),) if name == _FILM and _stacks_frames(facts) else ()
+        return normal(rows, *stacked, _side_of_positions(facts) ** 2, shown.patch_values)
     return None
 
 
@@ -165,11 +168,27 @@ def spatial_shapes(facts: Facts, situation: Situation, made: Made) -> Spec:
     return fixed([[_PATCHES, _PATCHES]] * situation.batch)
 
 
+def _stacks_frames(facts: Facts) -> bool:
+    """Whether the frames of a film have an axis of their own, and are not rows."""
+    told = facts.arguments.get("video_position_ids")
+    return told is not None and len(told.shape or ()) == _STACKED
+
+
 def positions(facts: Facts, situation: Situation, made: Made) -> Spec:
     """(column, row) of each patch."""
+    return fixed([_places(facts)] * situation.batch)
+
+
+def positions_in_films(facts: Facts, situation: Situation, made: Made) -> Spec:
+    """The same for each frame."""
+    if not _stacks_frames(facts):
+        return positions(facts, situation, made)
+    return fixed([[_places(facts)] * frames(facts)] * situation.batch)
+
+
+def _places(facts: Facts) -> list[list[int]]:
     side = _side_of_positions(facts)
-    places = [[column, row] for row in range(side) for column in range(side)]
-    return fixed([places] * situation.batch)
+    return [[column, row] for row in range(side) for column in range(side)]
 
 
 def pixel_mask(facts: Facts, situation: Situation, made: Made) -> Spec:
@@ -275,7 +294,7 @@ MAKERS: dict[str, Maker] = {
     **{name: pixels(name) for name in (
         "pixel_values", "pixel_values_videos", "pixel_values_images", "prompt_pixel_values",
         "image", "pixel_values_local", "high_res_pixel_values", "target_pixel_values",
-        "image_pixel_values", "prompt_masks",
+        "image_pixel_values", "image_patches", "prompt_masks",
     )},
     "flattened_patches": flattened_patches,
     "image_grid_thw": grids_of_images,
@@ -288,7 +307,7 @@ MAKERS: dict[str, Maker] = {
     "spatial_shapes": spatial_shapes,
     "pixel_position_ids": positions,
     "image_position_ids": positions,
-    "video_position_ids": positions,
+    "video_position_ids": positions_in_films,
     "num_frames_per_video": counted_frames,
     "pixel_attention_mask": pixel_mask,
     "pixel_mask": pixel_mask,

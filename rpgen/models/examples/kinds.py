@@ -7,7 +7,8 @@ from itertools import combinations
 TEXT = "text"
 CARRIERS: Mapping[str, tuple[str, ...]] = {
     "image": (
-        "pixel_values", "image_pixel_values", "flattened_patches", "visual_feats", "visual_embeds",
+        "pixel_values", "image_pixel_values", "flattened_patches", "image_patches", "visual_feats",
+        "visual_embeds",
     ),
     "video": ("pixel_values_videos",),
     "audio": (
