@@ -44,16 +44,18 @@ def fallen_short(done: Sweep) -> list[str]:
 
 
 def refreshed(database: Path) -> list[str]:
-    """Makes the database anew from the shipped one, for the types of the sample."""
+    """Makes the database anew from the shipped one, for the types of the sample. One that turns
+    out to need a package gives way to its neighbour, which is explored in its turn."""
     database.parent.mkdir(parents=True, exist_ok=True)
     database.unlink(missing_ok=True)
     refresh(database)
     os.environ[paths.MODEL_DATABASE] = str(database.absolute())
-    types = sample(TYPES)
-    journal = database.with_name("found.jsonl")
-    begin_journal(journal, resume=False)
-    print(explored(database, types, journal, PROCESSES, anew=False), flush=True)
-    return types
+    journal, known = database.with_name("found.jsonl"), set[str]()
+    while new := [each for each in sample(TYPES) if each not in known]:
+        begin_journal(journal, resume=False)
+        print(explored(database, new, journal, PROCESSES, anew=False), flush=True)
+        known |= set(new)
+    return sample(TYPES)
 
 
 def told(done: Sweep, shipped: Sweep) -> str:

@@ -126,16 +126,19 @@ def facts_of_class(kind: Any) -> Facts:
     return Facts(kind, None, arguments, more)
 
 
+_OF_A_PATCH = re.compile(r"patch.*(\*| x )|(\*| x ).*patch")
+
+
 def _patches(model: Any, arguments: Mapping[str, Argument]) -> dict[str, tuple[str, ...]]:
     """The part that sees may tell more of the shape of pixels than the whole model does."""
-    pixels = [name for name in arguments if name.startswith("pixel_values")]
+    pixels = [name for name in arguments if name.startswith(("pixel_values", "image_patches"))]
     parts = {type(part) for part in model.modules() if hasattr(part, "main_input_name")}
     documented = sorted((kind.__name__, kind.forward.__doc__ or "") for kind in parts)
     found: dict[str, tuple[str, ...]] = {}
     for name in pixels:
         for _, words in documented:
             shape = _shape(name, words)
-            if shape is not None and any("*" in word and "patch" in word for word in shape):
+            if shape is not None and any(_OF_A_PATCH.search(word) for word in shape):
                 found.setdefault(name, shape)
     return found
 

@@ -10,6 +10,7 @@ from rpgen.models.examples.spec import Spec, fixed, normal, ones, with_runs, zer
 
 _FILM = "pixel_values_videos"
 _GRID_OF = {"pixel_values": "image_grid_thw", _FILM: "video_grid_thw"}
+_OF_ROWS = 3  # axes of patches: rows, patches of each, what is in a patch
 _STACKED = 4  # axes of places in a film: films, frames, patches, column and row
 _CROPS = 2  # the whole and one piece
 _POOLED = 4
@@ -86,6 +87,8 @@ def _as_patches(name: str, facts: Facts, situation: Situation) -> Spec | None:
     words = facts.patches.get(name)
     if words and situation.layout % 2 == 0:
         count = math.prod(grid(facts, situation)) if facts.has("image_grid_thw") else _PATCHES**2
+        if len(words) == _OF_ROWS and "patches" in words[1]:
+            return normal(rows, count, product(words[2], facts))
         return normal(rows * count, *(product(word, facts) for word in words[1:]))
     if facts.has("image_token_pooling"):
         return normal(rows, _positions(facts), shown.patch_values)

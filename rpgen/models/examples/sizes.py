@@ -85,10 +85,10 @@ def size_of(word: str, facts: Facts, situation: Situation) -> int:
 
 
 def product(word: str, facts: Facts) -> int:
-    """Of figures of the vision part: `3 * patch_size ** 2`."""
+    """Of figures of the vision part: `3 * patch_size ** 2`, `patch_size_ x patch_size x 3`."""
     value = 1
-    for factor in word.replace("**", "^").split("*"):
-        base, _, power = (each.strip() for each in factor.partition("^"))
+    for factor in re.split(r"\*| x ", word.replace("**", "^")):
+        base, _, power = (each.strip(" _") for each in factor.partition("^"))
         number = int(base) if base.isdigit() else facts.number(base, default=1, place=facts.vision)
         value *= number ** int(power or 1)
     return value
