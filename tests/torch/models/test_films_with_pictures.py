@@ -11,6 +11,7 @@ from rpgen.models.examples import repair_films
 from rpgen.models.examples.apart import apart
 from rpgen.models.examples.facts import Argument, Facts, facts_of
 from rpgen.models.examples.failure import Failure
+from rpgen.models.examples.guess_pictures import MAKERS
 from rpgen.models.examples.guess_text import input_ids, kinds_of_tokens
 from rpgen.models.examples.repair_joint import IdleError
 from rpgen.models.examples.search import Level, search
@@ -170,3 +171,33 @@ def test_a_head_that_promises_pictures_takes_them_though_it_names_none() -> None
                   {HEAD: "DiffusionGemmaForBlockDiffusion"})  # fmt: skip
     read_inputs(raw, HEAD)
     assert raw.inputs == ("text", "image")
+
+
+@pytest.mark.parametrize(
+    ("documented", "axes"),
+    [(("num_videos", "num_frames", "max_patches", "2"), (2, 4, 144)),
+     (("total_num_frames", "max_patches", "2"), (2, 144)),
+     (None, (2, 144))],
+)  # fmt: skip
+def test_frames_have_an_axis_where_their_positions_are_documented_so(
+    documented: tuple[str, ...] | None, axes: tuple[int, ...]
+) -> None:
+    names = {"image_position_ids": None, "video_position_ids": documented}
+    known = {name: Argument(name, False, shape, "") for name, shape in names.items()}
+    config = PreTrainedConfig(patch_size=2, num_channels=3, pooling_kernel_size=3)
+    given = Facts(None, config, {**facts().arguments, **known})
+    now = Situation(names=tuple(given.arguments))
+    film = MAKERS["pixel_values_videos"](given, now, {})
+    assert film.shape == (*axes, 12)
+    places = MAKERS["video_position_ids"](given, now, {})
+    assert torch.tensor(places.values).shape == (*axes, 2)
+    assert MAKERS["pixel_values"](given, now, {}).shape == (2, 144, 12)
+
+
+def test_patches_of_each_row_are_read_from_their_documentation() -> None:
+    words = ("batch_size", "num_total_patches", "patch_size_ x patch_size x num_channels")
+    known = {"image_patches": Argument("image_patches", False, words, "")}
+    config = PreTrainedConfig(patch_size=5, num_channels=3)
+    given = Facts(None, config, known, patches={"image_patches": words})
+    made = MAKERS["image_patches"](given, Situation(names=("image_patches",)), {})
+    assert made.shape == (2, 16, 75)

@@ -19,12 +19,14 @@ from transformers import (
     PreTrainedConfig,
 )
 from transformers.masking_utils import create_causal_mask
+from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 from transformers.utils import ModelOutput
 
 from rpgen import checks
 from rpgen.architectures import trial
 from rpgen.architectures.ground import Explained, Ground, ground_of
 from rpgen.architectures.rules import explained
+from rpgen.checks import evidence
 from rpgen.checks.choices import Choices, DivergedError
 from rpgen.checks.gradients import NoGradientError
 
@@ -255,6 +257,39 @@ def test_a_mask_of_numbers_that_is_read_as_truths_is_named() -> None:
     assert "is read as of true and false" in str(found)
 
 
+def eager_attention_forward(
+    module: Any, query: Any, key: Any, value: Any, mask: Any, **_: Any
+) -> tuple[torch.Tensor, None]:
+    """As models have it in their own file. It stands here for that of a model of this file."""
+    weights = torch.softmax(query @ key.transpose(-1, -2) + (0 if mask is None else mask), -1)
+    return (weights @ value).transpose(1, 2), None
+
+
+class AskingByItem(BertModel):
+    """How models ask for their attention in some versions: the open one by its own name, every
+    other by its item."""
+
+    def forward(self, input_ids: Any, attention_mask: Any) -> Any:
+        states = self.embeddings(input_ids)
+        attend = eager_attention_forward
+        if self.config._attn_implementation != "eager":
+            attend = ALL_ATTENTION_FUNCTIONS[self.config._attn_implementation]
+        held = states[:, None]
+        shown = attend(self, held, held, held, attention_mask[:, None, None].bool(), scaling=1.0)
+        return {"last_hidden_state": shown[0][:, :, 0]}
+
+
+def test_masks_are_seen_however_a_model_asks_for_its_attention() -> None:
+    one = _bert(AskingByItem)
+    one.inputs["attention_mask"][:, 3:] = 0
+    found = _of_attention(one)
+    assert found is not None
+    assert "AskingByItem adds a mask of true and false to its scores" in str(found)
+    assert vars(ALL_ATTENTION_FUNCTIONS.__class__).get("__getitem__") is None  # all as it was
+    assert eager_attention_forward.__module__ == __name__
+    assert not hasattr(eager_attention_forward, "rpgen_gives")
+
+
 def test_another_fault_of_an_attention_is_none_of_its_mask() -> None:
     class Off(BertModel):
         def forward(self, *given: Any, **more: Any) -> Any:
@@ -371,6 +406,54 @@ def recurrent() -> One:
 
 def test_a_state_that_several_tokens_begin_anew() -> None:
     assert against_cache(recurrent()) is Ground.ANEW
+
+
+def test_a_state_that_several_tokens_begin_anew_may_want_its_positions_too() -> None:
+    one, plain = recurrent(), JambaForCausalLM.forward
+    places = torch.linspace(-1, 1, 12)[:, None]
+
+    def forward(
+        self: Any, input_ids: Any, position_ids: Any = None, attention_mask: Any = None, **more: Any
+    ) -> Any:
+        if position_ids is None:
+            position_ids = torch.arange(input_ids.shape[1])[None]
+        embeds = self.get_input_embeddings()(input_ids) + places[position_ids]
+        return plain(self, inputs_embeds=embeds, **more)
+
+    placed = type("JambaForCausalLM", (JambaForCausalLM,), {"forward": forward})
+    placed.__module__ = JambaForCausalLM.__module__
+    one.model.__class__ = placed
+    with pytest.raises(AssertionError) as failure:
+        checks.assert_cache_agrees(one.model, one.inputs)
+    found = explained("cache", str(failure.value), failure.value, one)
+    assert found is not None
+    assert found.ground is Ground.ANEW
+    assert "token by token, and told the position_ids of each, it gives the same" in found.said
+
+
+@pytest.mark.parametrize(
+    ("code", "said"),
+    [
+        ("        use_precomputed_states = (\n            cache is not None\n"
+         "            and seq_len == 1\n        )\n",
+         "use_precomputed_states = ( cache is not None and seq_len == 1: "),
+        ("        # Initial hidden state is not supported by this kernel\n",
+         "Initial hidden state is not supported by this kernel: "),
+        ("        use_precomputed_states = cache is not None\n        seq_len = 1\n", None),
+    ],
+)  # fmt: skip
+def test_only_where_the_code_says_so_may_a_state_begin_anew(
+    code: str, said: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(evidence, "code_of", lambda _: code)
+    found = evidence.starts_anew(recurrent())
+    assert found is None if said is None else found is not None and found.startswith(said)
+
+
+def test_a_state_that_is_kept_as_a_tensor_is_found_too() -> None:
+    held, missing = torch.ones(2), SimpleNamespace(recurrent_states=None)
+    layers = [SimpleNamespace(recurrent_states=held), missing, SimpleNamespace()]
+    assert list(evidence._states(SimpleNamespace(layers=layers))) == [held]
 
 
 def test_a_state_that_single_tokens_lose_too_is_a_failure() -> None:

@@ -1,13 +1,17 @@
 """What is put down of the lowest transformers."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
+
+from benchmarks import lowest
 from benchmarks.architectures import Row, Sweep
 from benchmarks.document import replaced
 from benchmarks.lowest import fallen_short, told
 from benchmarks.sweep import Origin
-from rpgen.paths import shipped_model_database
+from rpgen.paths import MODEL_DATABASE, shipped_model_database
 
 ROW = Row("bert", "embedding", ("forward",), False, 3, 3, 0.5, {}, {}, "", None)
 SHORT = replace(ROW, model_type="vit", passed=2, reason="AssertionError: the moon must be full")
@@ -40,6 +44,30 @@ def test_a_section_takes_its_own_place() -> None:
         replaced(paper, "lowest", "new \\1")
         == "# Figures\n\n<!-- lowest -->\nnew \\1\n<!-- /lowest -->\n"
     )
+
+
+def test_who_needs_a_package_after_all_gives_way(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done: list[list[str]] = []
+    barred = {"a", "c"}
+
+    def explored(_: Path, types: Sequence[str], *__: object, **___: object) -> str:
+        done.append(list(types))
+        return ""
+
+    def sample(count: int) -> list[str]:
+        seen = {each for types in done for each in types}
+        return [name for name in "abcdef" if name not in barred & seen][:count]
+
+    monkeypatch.setattr(lowest, "TYPES", 3)
+    monkeypatch.setattr(lowest, "refresh", lambda path: path.write_text("{}"))
+    monkeypatch.setattr(lowest, "sample", sample)
+    monkeypatch.setattr(lowest, "explored", explored)
+    monkeypatch.setattr(lowest, "begin_journal", lambda *_, **__: None)
+    monkeypatch.setenv(MODEL_DATABASE, "")
+    assert lowest.refreshed(tmp_path / "own" / "database.json") == ["b", "d", "e"]
+    assert done == [["a", "b", "c"], ["d", "e"]]
 
 
 def test_the_lowest_version_is_the_one_that_is_admitted() -> None:

@@ -17,6 +17,7 @@ from rpgen.models.recipe import Recipe, from_plain, to_plain
         ("audio_input_ids", "audio"),
         ("protein_input_ids", "protein"),
         ("pixel_values", "image"),
+        ("image_patches", "image"),
         ("pixel_values_videos", "video"),
         ("input_features", "audio"),
         ("input_features_mask", None),
