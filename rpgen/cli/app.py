@@ -13,6 +13,7 @@ from rpgen.cli.arguments import fill_optional_values
 from rpgen.cli.console import fail
 from rpgen.cli.detect import detect
 from rpgen.cli.generate import generate
+from rpgen.cli.plain_values import PlainCommand, PlainGroup
 from rpgen.cli.run import run
 from rpgen.cli.stats import HISTORY_RUNS, stats
 from rpgen.errors import ExitCode, RpgenError
@@ -28,6 +29,7 @@ COMMANDS: dict[str, Callable[..., int | None]] = {
 _MISUSE: Any = typer.BadParameter.__mro__[1]  # Typer has its UsageError, but not for others
 
 app = typer.Typer(
+    cls=PlainGroup,
     no_args_is_help=True,
     add_completion=False,
     rich_markup_mode=None,
@@ -52,7 +54,7 @@ def rpgen(
 
 
 for _name, _command in COMMANDS.items():
-    app.command(_name)(_command)
+    app.command(_name, cls=PlainCommand)(_command)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[3]
-HEAVY = ("torch", "transformers", "openvino", "onnxruntime", "ray")
+HEAVY = ("torch", "transformers", "openvino", "onnxruntime", "ray", "pydantic")
 
 
 def run(
