@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from rpgen.report import words
+from rpgen.report.early import prepare
 from rpgen.run import events
 from rpgen.run.measure import resident_mb
 from rpgen.run.results import FileResult, Fold, Outcome
@@ -42,7 +43,8 @@ def surviving_a_closed_pipe() -> Iterator[None]:
 class Progress:
     """Listens to a run. `verbosity` is -1 for quiet, 1 for a line per test.
 
-    The console is made at the first event: by then the worker has been started.
+    The console is made at the first event: by then the worker has been started, and there is
+    time to prepare the reports.
     """
 
     def __init__(self, console: "Callable[[], Console]", verbosity: int = 0) -> None:
@@ -87,6 +89,7 @@ class Progress:
 
     def _start(self) -> None:
         console = self._console = self._make_console()
+        prepare()
         if console.is_terminal and self._verbosity >= 0:
             from rich.live import Live
 

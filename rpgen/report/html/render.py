@@ -33,6 +33,13 @@ def render(template: str, values: Mapping[str, Any]) -> str:
     )
 
 
+def compile_templates() -> None:
+    """All of them, as long as there is nothing else to do."""
+    environment = _environment()
+    for name in environment.list_templates(extensions=["j2"]):
+        environment.get_template(name)
+
+
 @cache
 def _environment() -> "Environment":
     from jinja2 import Environment, FileSystemLoader, StrictUndefined

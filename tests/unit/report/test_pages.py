@@ -8,7 +8,8 @@ import pytest
 
 from rpgen.history.matrix import build
 from rpgen.history.records import record
-from rpgen.report.html import matrix_page, run_page
+from rpgen.report import early
+from rpgen.report.html import matrix_page, render, run_page
 from rpgen.report.html.render import breakable, plain
 from rpgen.report.pool_keys import read_key
 from rpgen.report.timeline import timeline
@@ -188,3 +189,13 @@ def test_text_without_colours_and_names_that_break_after_their_separators() -> N
     assert str(breakable("a/b_c::d<")) == "a/<wbr>b_<wbr>c::<wbr>d&lt;"
     assert run_page.shortened("abcdefgh", 4).startswith("ab\n[... 4 characters")
     assert run_page.shortened("abc", 0).strip().startswith("[... 3 ")
+
+
+def test_pages_are_prepared_while_there_is_time() -> None:
+    render._environment.cache_clear()
+    early.prepare().join()
+    templates = render._environment()
+    assert templates.cache is not None
+    compiled = {name for _, name in templates.cache.keys()}  # noqa: SIM118
+    assert compiled == set(templates.list_templates(extensions=["j2"]))
+    assert "run.html.j2" in compiled
