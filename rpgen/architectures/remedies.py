@@ -11,16 +11,16 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
-from rpgen.models.awake import FAN_GAIN, NORM_GAIN
+from rpgen.models.awake import FAN_GAIN, NORM_DATA, NORM_GAIN, SPREAD
 from rpgen.models.examples.spec import Kind
 from rpgen.models.recipe import Recipe
 
-_SPREAD = "initializer_range"
 _USUAL = 0.02  # where a configuration does not say it
 _LARGER = (10.0, 4.0)
 _WIDEST = 0.3
 _GAINS = (2.0, 4.0, 16.0)
 _FAN_GAINS = (1.0, 1.5, 2.0)
+_PICTURES = 4
 _FADING = ("alive:", "fp16:", "bf16:")
 """What fails where a signal fades away, at the end or within, below what a half type holds."""
 
@@ -33,7 +33,7 @@ def remedies(recipe: Recipe, config: Any, problem: str) -> Iterator[Recipe]:
         yield from _on_other_rungs(recipe)
     if not problem.startswith(("finite:", "matters:", *_FADING)):
         return
-    for more in _other_settings(config, problem):
+    for more in (*_other_settings(config, problem), *_seen(recipe, problem)):
         yield replace(recipe, settings={**recipe.settings, **more})
     other = _smaller_pictures if problem.startswith("finite:") else _unmasked
     inputs = {name: other(name, dict(spec)) for name, spec in recipe.inputs.items()}
@@ -68,6 +68,16 @@ def _other_settings(config: Any, problem: str) -> Iterator[dict[str, Any]]:
         yield from ({**sure, FAN_GAIN: gain} for gain in _FAN_GAINS)
 
 
+def _seen(recipe: Recipe, problem: str) -> Iterator[dict[str, Any]]:
+    """Batch norms that have seen something, in a model of pictures alone."""
+    spec = recipe.inputs.get("pixel_values")
+    if len(recipe.inputs) != 1 or spec is None or problem.startswith("finite:"):
+        return
+    seen = {NORM_GAIN: 1.0, NORM_DATA: [_PICTURES, *spec["shape"][1:]]}
+    yield seen
+    yield from ({FAN_GAIN: gain, **seen} for gain in _FAN_GAINS)
+
+
 def _unmasked(name: str, spec: dict[str, Any]) -> dict[str, Any]:
     if name.endswith("mask") and spec["kind"] == Kind.ONES and spec.get("dtype") == "bool":
         return {**spec, "kind": Kind.ZEROS.value}
@@ -82,7 +92,7 @@ def _smaller_pictures(name: str, spec: dict[str, Any]) -> dict[str, Any]:
 
 
 def _wider(tree: Mapping[str, Mapping[str, Any]], factor: float) -> dict[str, Any]:
-    spreads = {_join(path, _SPREAD): node.get(_SPREAD, _USUAL) for path, node in tree.items()}
+    spreads = {_join(path, SPREAD): node.get(SPREAD, _USUAL) for path, node in tree.items()}
     return {
         path: min(factor * max(spread, _USUAL), _WIDEST)
         for path, spread in spreads.items()

@@ -8,7 +8,7 @@ through many layers whose weights are drawn as small as suits wider ones.
 
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -26,12 +26,25 @@ FAN_GAIN = "untrained_fan_gain"
 """The entry that says by how much each layer amplifies at least (1: what comes out spreads as
 what goes in), as in Glorot's and He's initialisations."""
 
+NORM_DATA = "untrained_norm_data"
+"""The entry that gives the shape of noise of which batch norms without data take their mean and
+variance, as they take them in training from pictures."""
+
+UNTRAINED = (NORM_GAIN, FAN_GAIN, NORM_DATA)
+
+SPREAD = "initializer_range"
+"""What transformers' own configurations call the spread of weights that nobody trained."""
+
 
 def awaken(
-    model: Any, seed: int, norm_gain: float | None = None, fan_gain: float | None = None
+    model: Any,
+    seed: int,
+    norm_gain: float | None = None,
+    fan_gain: float | None = None,
+    norm_data: Sequence[int] | None = None,
 ) -> None:
     """Opens the gates, and fills each matrix of zeros with numbers from the seed; the gains are
-    those of NORM_GAIN and FAN_GAIN.
+    those of NORM_GAIN and FAN_GAIN, the data those of NORM_DATA.
 
     Buffers only where a checkpoint holds them: the others are computed anew with each load.
     """
@@ -51,6 +64,24 @@ def awaken(
         if fan_gain is not None:
             for weight, fan_in in _weighted(model):
                 _widen(weight, fan_gain / fan_in**0.5)
+        if norm_data is not None:
+            _show(model, torch.randn(*norm_data, generator=generator))
+
+
+def _show(model: Any, noise: "torch.Tensor") -> None:
+    """Each batch norm without data takes that of the noise, in one run of the model."""
+    norms = list(unused_norms(model))
+    usual = [(norm, norm.momentum) for norm in norms]
+    model.eval()
+    for norm in norms:
+        norm.momentum = 1.0  # of the new in the mean of old and new
+        norm.train()
+    try:
+        model(noise)
+    finally:
+        for norm, momentum in usual:
+            norm.momentum = momentum
+            norm.eval()
 
 
 def _weighted(model: Any) -> "Iterator[tuple[torch.Tensor, float]]":

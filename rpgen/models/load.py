@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from rpgen.errors import MissingPackageError, ModelUnavailableError, UsageError
-from rpgen.models.awake import FAN_GAIN, NORM_GAIN, awaken
+from rpgen.models.awake import UNTRAINED, awaken
 from rpgen.models.quiet import quiet_transformers, seeded
 from rpgen.models.timm_parts import wrapped_parts
 
@@ -86,7 +86,7 @@ def built_model(
     wanted = torch_dtype(dtype or "fp32", device)
     with loading(str(config.model_type)), seeded(SEED):
         model = from_config(config, auto_class, trust_remote_code, options or {})
-    awaken(model, SEED, getattr(config, NORM_GAIN, None), getattr(config, FAN_GAIN, None))
+    awaken(model, SEED, *(getattr(config, name, None) for name in UNTRAINED))
     give_forward(model)
     model.rpgen_loading_info = dict.fromkeys(_INFO_KEYS, ())
     if wanted is not torch.float32:

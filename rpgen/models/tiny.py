@@ -14,10 +14,11 @@ from pathlib import Path
 from typing import Any
 
 from rpgen.errors import ModelUnavailableError, RpgenError
+from rpgen.models.awake import SPREAD, UNTRAINED
 from rpgen.models.completion import Overrides, apply, completed, filled
 from rpgen.models.load import built_model, count_parameters
 from rpgen.models.quiet import quiet_transformers
-from rpgen.models.recipe import recipe_of
+from rpgen.models.recipe import Recipe, recipe_of
 from rpgen.models.seams import joined, text_config
 from rpgen.models.shrink import LADDER, shrunk
 from rpgen.models.shrink_fit import is_consistent
@@ -97,15 +98,17 @@ def tiny_config(
 ) -> Any:
     """The small configuration, of the type's own class. Raises ModelUnavailableError.
 
-    Without figures of a model's own, as the database remembers that it works.
+    Without figures of a model's own, as the database remembers that it works; with them, its
+    weights begin as those that work.
     """
     full = full_config(model_type, figures or {})
     known = None if figures else recipe_of(model_type, auto_class)
     if known is not None:
         return step_config(full, figures_of(full), known.rung, known.settings)
+    beginning = _of_weights(recipe_of(model_type))
     best: Step | None = None
     failures: list[Exception] = []
-    for step in steps(full, auto_class, failures):
+    for step in steps(full, auto_class, failures, beginning):
         if step.parameters <= LARGEST_TINY:
             return step.config
         if best is None or step.parameters < best.parameters:
@@ -117,6 +120,16 @@ def tiny_config(
             f"no tiny {model_type} could be made for {auto_class}: {reason}"
         ) from (failures[0] if failures else None)
     return best.config
+
+
+def _of_weights(recipe: Recipe | None) -> dict[str, Any]:
+    """The settings that say how weights begin, and nothing of the model's structure."""
+    settings = recipe.settings if recipe is not None else {}
+    return {
+        path: value
+        for path, value in settings.items()
+        if path in UNTRAINED or path.rpartition(".")[2] == SPREAD
+    }
 
 
 @dataclass(frozen=True)

@@ -83,3 +83,52 @@ def test_a_transposed_convolution_sums_over_what_reaches_one_output() -> None:
     with torch.no_grad():
         through = layer(given)
     assert float(through.std()) == pytest.approx(1.0, rel=0.05)
+
+
+class Seeing(torch.nn.Module):
+    """A batch norm behind a convolution whose weights are small, then one that has seen data."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.convolution = torch.nn.Conv2d(3, 4, 3)
+        self.norm = torch.nn.BatchNorm2d(4)
+        self.trained = torch.nn.BatchNorm2d(4)
+        torch.nn.init.normal_(self.convolution.weight, std=0.02)
+        torch.nn.init.normal_(self.norm.weight, std=0.02)
+        mean = self.trained.running_mean
+        assert mean is not None
+        mean.fill_(0.5)
+
+    def forward(self, pictures: torch.Tensor) -> torch.Tensor:
+        found: torch.Tensor = self.trained(self.norm(self.convolution(pictures)))
+        return found
+
+
+def test_batch_norms_take_what_a_batch_of_noise_shows_them() -> None:
+    torch.manual_seed(0)
+    model = Seeing().eval().requires_grad_(False)
+    pictures = torch.randn(4, 3, 16, 16, generator=torch.Generator().manual_seed(1))
+    assert model.norm(model.convolution(pictures)).std() < 0.01
+    awaken(model, seed=0, norm_gain=1.0, norm_data=[4, 3, 16, 16])
+    assert 0.9 < float(model.norm(model.convolution(pictures)).std()) < 1.1
+    assert not any(module.training for module in model.modules())
+    assert model.norm.momentum == torch.nn.BatchNorm2d(4).momentum
+    before = model.trained.running_mean
+    assert before is not None
+    assert before.eq(0.5).all()
+    again = Seeing().eval().requires_grad_(False)
+    again.load_state_dict(model.state_dict())
+    assert torch.equal(again(pictures), model(pictures))
+
+
+def test_the_same_seed_shows_the_same_noise() -> None:
+    seen = []
+    for _ in range(2):
+        torch.manual_seed(0)
+        model = Seeing()
+        torch.manual_seed(7)
+        state = torch.get_rng_state()
+        awaken(model, seed=0, norm_gain=1.0, norm_data=[4, 3, 16, 16])
+        assert torch.equal(torch.get_rng_state(), state)
+        seen.append(model.norm.running_var)
+    assert torch.equal(seen[0], seen[1])

@@ -17,7 +17,7 @@ from transformers import (
 from rpgen import checks
 from rpgen.architectures.remedies import remedies
 from rpgen.models import tiny
-from rpgen.models.awake import FAN_GAIN
+from rpgen.models.awake import FAN_GAIN, NORM_DATA
 from rpgen.models.completion import completed
 from rpgen.models.examples.facts import Argument, Facts
 from rpgen.models.examples.failure import Failure
@@ -131,6 +131,21 @@ def test_a_signal_that_fades_is_amplified_layer_by_layer() -> None:
         assert {1.0, 1.5, 2.0} <= set(gains)
     found = remedies(recipe, BertConfig(), "finite: outputs.logits: 4 are NaN")
     assert not any(FAN_GAIN in each.settings for each in found)
+
+
+def test_batch_norms_see_data_in_models_of_pictures_alone() -> None:
+    picture = {"kind": "normal", "shape": [2, 3, 64, 64]}
+    mask = {"kind": "ones", "shape": [2, 12]}
+
+    def shown(problem: str, **inputs: dict[str, object]) -> list[list[int] | None]:
+        recipe = Recipe("AutoModel", 0, {}, inputs)
+        return [each.settings.get(NORM_DATA) for each in remedies(recipe, BertConfig(), problem)]
+
+    fading = "alive: outputs.logits has faded"
+    assert [4, 3, 64, 64] in shown(fading, pixel_values=picture)
+    assert not any(shown(fading, pixel_values=picture, mel_mask=mask))
+    assert not any(shown(fading, input_values=picture))
+    assert not any(shown("finite: outputs.logits: 4 are NaN", pixel_values=picture))
 
 
 def test_inputs_that_tell_nothing_are_shown() -> None:
