@@ -42,6 +42,17 @@ def address() -> Iterator[str]:
         process.stdout.close()
 
 
+MEETING = """
+    def test_slow(self):
+        import os, pathlib, time
+        taking_part = pathlib.Path({folder!r})
+        (taking_part / str(os.getpid())).touch()
+        while len(list(taking_part.iterdir())) < 2:  # the other node may be long in coming
+            time.sleep(0.05)
+        time.sleep(0.1)
+"""
+
+
 def actors() -> list[int]:
     found = []
     for entry in Path("/proc").glob("[0-9]*"):
@@ -56,7 +67,8 @@ def actors() -> list[int]:
 def test_thirty_files_on_two_nodes_with_an_actor_killed_in_the_middle(
     address: str, project: Project, eventually: Callable[[Callable[[], object]], None]
 ) -> None:
-    slow = "    def test_slow(self):\n        import time; time.sleep(0.1)\n"
+    (project.folder / "taking_part").mkdir()
+    slow = MEETING.format(folder=str(project.folder / "taking_part"))
     for number in range(FILES):
         text = source(f"owner/model-{number % MODELS}", "bert", "embedding", more=slow)
         project.put(f"test_{number:02}.py", text)
