@@ -15,11 +15,17 @@ from typing import Any
 from rpgen import paths
 from rpgen.errors import DataError
 from rpgen.families import FAMILY_OF, Family, Subfamily
+from rpgen.grounds import ground_of
 from rpgen.heads import HEAD_OF
 
 SCHEMA = 1
 _OF_THE_CODE = {"attention", "cache"}
-"""Checks that a type stands or not whatever its weights are."""
+"""Checks that a type stands or not whatever its weights are, on any ground."""
+
+
+def _of_code(check: str, reason: str) -> bool:
+    ground = ground_of(reason)
+    return check in _OF_THE_CODE or not (ground is None or ground.of_weights)
 
 
 @dataclass(frozen=True)
@@ -53,7 +59,15 @@ class Architecture:
     def unfit(self) -> frozenset[str]:
         """Checks that a model with trained weights is spared: what they don't stand, and what
         their tiny model showed to be missing in the architecture itself."""
-        return frozenset({*self.never, *(_OF_THE_CODE & self.tiny.get("left_out", {}).keys())})
+        left_out: Mapping[str, str] = self.tiny.get("left_out", {})
+        return frozenset(
+            {*self.never, *filter(lambda each: _of_code(each, left_out[each]), left_out)}
+        )
+
+    @property
+    def draws(self) -> bool:
+        """Whether the model draws random numbers whenever it runs."""
+        return "draws" in self.tiny.get("left_out", {})
 
     @property
     def auto_classes(self) -> tuple[str, ...]:

@@ -11,8 +11,8 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from rpgen import checks
-from rpgen.architectures.ground import Explained, Ground
 from rpgen.checks import evidence
+from rpgen.grounds import Explained, Ground
 from rpgen.models.examples.failure import raised_on_purpose
 
 Rule = Callable[[str, BaseException, Any], "Explained | None"]

@@ -1,8 +1,10 @@
 """The same model computed another way: other attention, half precision."""
 
 import copy
+import unittest
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -71,13 +73,18 @@ def _configs(model: Any) -> "list[PreTrainedConfig]":
 def assert_half_precision_is_close(
     model: Any, inputs: Inputs, precisions: Sequence[str] = ("bf16", "fp16")
 ) -> None:
-    """In each half type the outputs are finite, and as near as its rounding allows."""
+    """In each half type the outputs are finite, and as near as its rounding allows.
+
+    With weights that nobody trained that may say nothing of the model: where rounding them alone
+    moves the result as far, or a choice between alternatives falls otherwise, it is skipped.
+    """
     torch_must_compute(model, "half precision by casting is")
     require_room(model, 0.5)
     if dtype_of(model) in DTYPES.values():
         assert_finite(run(model, inputs))
         return
     expected = run(model, inputs)
+    excuses: list[str] = []
     for name in precisions:
         dtype = DTYPES[name]
         with in_dtype(model, dtype):
@@ -86,7 +93,24 @@ def assert_half_precision_is_close(
             assert_finite(outputs)
         except AssertionError as error:
             raise AssertionError(f"in {name}: {error}") from None
-        assert_same(outputs, expected, f"in {name}", model, dtype=dtype)
+        try:
+            assert_same(outputs, expected, f"in {name}", model, dtype=dtype)
+        except AssertionError:
+            if (told := _said_by_chance(model, inputs, name)) is None:
+                raise
+            excuses.append(f"{name} says nothing of weights that nobody trained: {told}")
+    if excuses:
+        raise unittest.SkipTest("; ".join(excuses))
+
+
+def _said_by_chance(model: Any, inputs: Inputs, precision: str) -> str | None:
+    """Why the result of an untrained model in a half type tells nothing; None where it does."""
+    if not getattr(model, "rpgen_untrained", False):
+        return None
+    from rpgen.checks import evidence
+
+    one = SimpleNamespace(model=model, inputs=inputs)
+    return evidence.by_choices(precision, one) or evidence.sensitive(precision, one)
 
 
 @contextmanager

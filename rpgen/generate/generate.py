@@ -122,6 +122,7 @@ class Generator:
             pooling=pooling_of(files)[0] if files.folder else None,
             inputs=architecture.inputs if architecture else (),
             never=architecture.unfit if architecture else (),
+            draws=architecture is not None and architecture.draws,
             cats=sees_cats(answer.subfamily, files.config, famous.config if famous else {}),
         )
         plan = plan_test(reference.name, test_file_name(reference), answer, wishes, known)

@@ -95,14 +95,15 @@ class Known:
 
     `label` is how people call it, `pooling` how its sentence vectors are made, `inputs` the
     kinds of input it takes together (text, image, audio, video), `never` the checks that its
-    architecture or its trained weights do not stand by their nature, `cats` whether it tells
-    cats from other things.
+    architecture or its trained weights do not stand by their nature, `draws` whether it draws
+    random numbers, `cats` whether it tells cats from other things.
     """
 
     label: str | None = None
     pooling: str | None = None
     inputs: tuple[str, ...] = ()
     never: Collection[str] = ()
+    draws: bool = False
     cats: bool = False
 
 
@@ -145,7 +146,7 @@ def plan_test(
         ),
         precisions=half_precisions(subfamily, family is not None, known.never),
         expects=expectations_of(known.label or model, subfamily, known.cats),
-        draws=subfamily == Subfamily.TEXT_TO_SPEECH,
+        draws=known.draws or subfamily == Subfamily.TEXT_TO_SPEECH,
     )
 
 

@@ -66,7 +66,8 @@ class Checkpoint:
     def load_model(
         self, device: str = "cpu", dtype: str | None = None, split: Split | None = None
     ) -> Any:
-        """The model in eval mode on the device, its loading report in `rpgen_loading_info`.
+        """The model in eval mode on the device, its loading report in `rpgen_loading_info`;
+        `rpgen_untrained` where nobody trained its weights.
 
         `dtype` is fp32, fp16, bf16, or int8 and int4 by a package that quantises; with `split`
         the model lies on several devices.
@@ -92,6 +93,7 @@ class Checkpoint:
             model = load.built_model(self._full_config(), self.auto_class, **shared)
         else:
             model = tiny.tiny_model(self._tiny_config(), self.auto_class, **shared)
+        model.rpgen_untrained = True
         return model if special is None else special_loads.from_saved(model, special)
 
     def load_tokenizer(self) -> Any:

@@ -13,7 +13,7 @@ class Recipe:
     the plain form of the specs of `rpgen.models.examples`, `kinds` what they hold together.
     `levels` are those that were reached, "joint" only where `kinds` are all that the type
     takes together, `missed` those that were not, with what was said; `left_out` are checks that
-    don't apply to the type, each with the reason (see `rpgen.architectures.ground`); `limits` is
+    don't apply to the type, each with the reason (see `rpgen.grounds`); `limits` is
     what the call can't hold, by the model's own code, each with what shows it: a kind that one of
     `kinds` excludes, or the "whole" of a type whose parts alone are called.
     """

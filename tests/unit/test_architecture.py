@@ -14,7 +14,7 @@ import rpgen
 PACKAGE = Path(rpgen.__file__).parent
 LAYERS = (
     {"errors", "paths", "whole_files"},
-    {"families"},
+    {"families", "grounds"},
     {"heads", "model_database", "name_patterns", "classification", "refresh_database"},
     {"hardware"},
     {"placement"},

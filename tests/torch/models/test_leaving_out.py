@@ -24,11 +24,11 @@ from transformers.utils import ModelOutput
 
 from rpgen import checks
 from rpgen.architectures import trial
-from rpgen.architectures.ground import Explained, Ground, ground_of
 from rpgen.architectures.rules import explained
 from rpgen.checks import evidence
 from rpgen.checks.choices import Choices, DivergedError
 from rpgen.checks.gradients import NoGradientError
+from rpgen.grounds import Explained, Ground, ground_of
 
 
 @dataclass

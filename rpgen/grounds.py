@@ -30,6 +30,11 @@ class Ground(StrEnum):
     ANEW = "several tokens at once begin its state anew"
     CONFIGURATION = "the configuration does not come back as it was saved"
 
+    @property
+    def of_weights(self) -> bool:
+        """Whether it holds for those numbers that nobody trained, and for no others."""
+        return self in (Ground.CHOICE, Ground.SENSITIVE)
+
 
 @dataclass(frozen=True)
 class Explained:
