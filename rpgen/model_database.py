@@ -39,7 +39,8 @@ class Architecture:
     types of the configurations inside, by attribute ("" where any type may stand). `tiny` is
     what is remembered of its tiny model, in the plain form of `rpgen.models.recipe`, `never`
     are checks that its trained weights don't stand by their nature, each with the reason: fp16
-    where they were trained in a wider type.
+    where they were trained in a wider type. `misfits` are the heads that the file of the family
+    does not fit, each with what it raised (see `rpgen.architectures.families`).
     """
 
     model_type: str
@@ -54,6 +55,7 @@ class Architecture:
     parts: Mapping[str, str] = field(default_factory=dict)
     tiny: Mapping[str, Any] = field(default_factory=dict)
     never: Mapping[str, str] = field(default_factory=dict)
+    misfits: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def unfit(self) -> frozenset[str]:
@@ -173,9 +175,9 @@ class ModelDatabase:
 
 _TYPES: Mapping[str, type] = {
     "auto_class": str, "inputs": list, "tasks": list, "classes": dict, "processors": dict,
-    "parts": dict, "never": dict, "tiny.auto_class": str, "tiny.rung": int, "tiny.settings": dict,
-    "tiny.inputs": dict, "tiny.levels": list, "tiny.left_out": dict, "tiny.problem": str,
-    "tiny.missed": dict, "tiny.kinds": list, "tiny.limits": dict,
+    "parts": dict, "never": dict, "misfits": dict, "tiny.auto_class": str, "tiny.rung": int,
+    "tiny.settings": dict, "tiny.inputs": dict, "tiny.levels": list, "tiny.left_out": dict,
+    "tiny.problem": str, "tiny.missed": dict, "tiny.kinds": list, "tiny.limits": dict,
 }  # fmt: skip
 _REMEDY = "name another file, or make it again with `python -m rpgen.refresh_database`"
 
@@ -289,6 +291,7 @@ def _architecture(name: str, raw: Mapping[str, Any], database: ModelDatabase) ->
         parts=dict(raw.get("parts", {})),
         tiny=raw.get("tiny", {}),
         never=dict(raw.get("never", {})),
+        misfits=dict(raw.get("misfits", {})),
     )
 
 

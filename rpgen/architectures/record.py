@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from rpgen.errors import OutputError, UsageError
-from rpgen.model_database import load_or_shipped
+from rpgen.model_database import ModelDatabase, load_or_shipped
 from rpgen.refresh_database import build
 from rpgen.refresh_database.__main__ import installed
 from rpgen.whole_files import write_whole
@@ -21,12 +21,17 @@ def record(path: Path, found: Mapping[str, Mapping[str, Any]]) -> int:
         if name in types and types[name].get("tiny") != plain:
             types[name]["tiny"] = dict(plain)
             changed += 1
+    write_types(path, old, types)
+    return changed
+
+
+def write_types(path: Path, old: ModelDatabase, types: Mapping[str, Any]) -> None:
+    """The database with other types, in one step. OutputError where it can't be written."""
     text = build.text(old.made_with, types, old.raw_models, old.raw_names)
     try:
         write_whole(path, text)
     except OSError as error:
         raise OutputError(f"{path} can't be written ({error.strerror}): choose --output") from error
-    return changed
 
 
 def begin_journal(path: Path, *, resume: bool) -> None:

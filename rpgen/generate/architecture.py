@@ -4,14 +4,20 @@ What the file holds follows from what the database remembers of the type: the he
 arguments of a call, the levels that were reached, and the checks that don't apply to it.
 """
 
-import textwrap
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 from rpgen.errors import UsageError
 from rpgen.generate.chosen import PRECISIONS
 from rpgen.generate.outputs import Output
-from rpgen.generate.plan import TestPlan, Wishes, class_name, command, preferences_of
+from rpgen.generate.plan import (
+    TestPlan,
+    Wishes,
+    class_name,
+    command,
+    in_lines,
+    preferences_of,
+)
 from rpgen.model_database import Architecture
 from rpgen.models.recipe import applies
 
@@ -26,8 +32,6 @@ LEVELS = {
 
 CHECKS = ("saving", "layers", "attention", "gradients", "rows", "look_ahead", "cache")
 """What a file holds beside the levels, unless the type leaves it out."""
-
-_COMMENT = 86  # characters of a line of a comment
 
 
 def plan_architecture(architecture: Architecture, file_name: str, wishes: Wishes) -> TestPlan:
@@ -84,6 +88,4 @@ def _notes(known: Mapping[str, Any], never: Collection[str]) -> Iterator[str]:
         if reasons:
             yield title
         for name, reason in reasons.items():
-            yield from textwrap.wrap(
-                f"- {name}: {reason}", _COMMENT, subsequent_indent="  ", break_long_words=False
-            )
+            yield from in_lines(f"- {name}: {reason}")

@@ -123,6 +123,7 @@ class Generator:
             inputs=architecture.inputs if architecture else (),
             never=architecture.unfit if architecture else (),
             draws=architecture is not None and architecture.draws,
+            misfits=architecture.misfits if architecture else {},
             cats=sees_cats(answer.subfamily, files.config, famous.config if famous else {}),
         )
         plan = plan_test(reference.name, test_file_name(reference), answer, wishes, known)

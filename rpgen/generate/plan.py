@@ -6,6 +6,7 @@ template prints or branches on is a field here.
 
 import re
 import shlex
+import textwrap
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -35,6 +36,8 @@ SUBFAMILY_WORDS: dict[Subfamily, str] = {
     Subfamily.IMAGE_TEXT_ENCODER: "image and text encoder",
     Subfamily.DOCUMENT_QA: "document question answering model",
 }
+
+_COMMENT = 86  # characters of a line of a comment
 
 
 @dataclass(frozen=True)
@@ -96,7 +99,8 @@ class Known:
     `label` is how people call it, `pooling` how its sentence vectors are made, `inputs` the
     kinds of input it takes together (text, image, audio, video), `never` the checks that its
     architecture or its trained weights do not stand by their nature, `draws` whether it draws
-    random numbers, `cats` whether it tells cats from other things.
+    random numbers, `misfits` the heads that its family's file does not fit, each with what it
+    raised there, `cats` whether it tells cats from other things.
     """
 
     label: str | None = None
@@ -104,6 +108,7 @@ class Known:
     inputs: tuple[str, ...] = ()
     never: Collection[str] = ()
     draws: bool = False
+    misfits: Mapping[str, str] = field(default_factory=dict)
     cats: bool = False
 
 
@@ -120,6 +125,7 @@ def plan_test(
     auto_class = answer.auto_class or "AutoModel"
     if subfamily is Subfamily.SENTENCE_TRANSFORMER:
         auto_class = "AutoModel"
+    misfit = known.misfits.get(auto_class) if wishes.family is None and family else None
     return TestPlan(
         file_name=file_name,
         class_name=class_name(file_name),
@@ -128,7 +134,7 @@ def plan_test(
         model=model,
         family=str(family or "general"),
         subfamily=str(subfamily) if subfamily else None,
-        template=template_name(family),
+        template=template_name(None if misfit else family),
         auto_class=auto_class,
         output=OUTPUTS.get(auto_class, Output()),
         checkpoint=_checkpoint(auto_class, answer.model_type, wishes),
@@ -147,7 +153,13 @@ def plan_test(
         precisions=half_precisions(subfamily, family is not None, known.never),
         expects=expectations_of(known.label or model, subfamily, known.cats),
         draws=known.draws or subfamily == Subfamily.TEXT_TO_SPEECH,
+        notes=tuple(in_lines(f"Not the file of its family, where {misfit}")) if misfit else (),
     )
+
+
+def in_lines(text: str) -> list[str]:
+    """A note as the lines of a comment, the second further in."""
+    return textwrap.wrap(text, _COMMENT, subsequent_indent="  ", break_long_words=False)
 
 
 def class_name(file_name: str) -> str:

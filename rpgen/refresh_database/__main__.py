@@ -21,8 +21,9 @@ from rpgen.refresh_database import build, count
 from rpgen.whole_files import write_whole
 
 SHOWN = 20
-KEPT = ("tiny", "never")
-"""What `python -m rpgen.architectures` found out, and what is known of trained weights."""
+KEPT = ("tiny", "never", "misfits")
+"""What `python -m rpgen.architectures` and its `families` found out, and what is known of trained
+weights."""
 CANT_BUILD = (
     AttributeError, ImportError, KeyError, RuntimeError, StrictDataclassError, TypeError,
     ValueError,

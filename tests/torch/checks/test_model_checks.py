@@ -131,6 +131,37 @@ def test_a_buffer_that_a_run_replaces_comes_back_as_it_was(gpt2: Any) -> None:
     assert gpt2.table is table
 
 
+def test_half_precision_says_nothing_where_rounding_untrained_weights_moves_as_far(
+    gpt2: Any,
+) -> None:
+    plain = gpt2.forward
+
+    def steep(**inputs: Any) -> Any:
+        outputs = plain(**inputs)
+        outputs.logits = torch.sin(1e4 * outputs.logits.float())
+        return outputs
+
+    gpt2.forward = steep
+    with pytest.raises(AssertionError, match="in bf16: "):
+        checks.assert_half_precision_is_close(gpt2, inputs())
+    gpt2.rpgen_untrained = True
+    with pytest.raises(unittest.SkipTest, match="bf16 says nothing of weights that nobody trained"):
+        checks.assert_half_precision_is_close(gpt2, inputs())
+
+
+def test_a_fault_of_half_precision_is_seen_in_untrained_weights_too(gpt2: Any) -> None:
+    plain = gpt2.forward
+
+    def faulty(**inputs: Any) -> Any:
+        outputs = plain(**inputs)
+        outputs.logits = outputs.logits * (1.0 if gpt2.dtype == torch.float32 else 1.5)
+        return outputs
+
+    gpt2.forward, gpt2.rpgen_untrained = faulty, True
+    with pytest.raises(AssertionError, match="in bf16: "):
+        checks.assert_half_precision_is_close(gpt2, inputs())
+
+
 def test_an_activation_that_others_share_may_be_in_training_mode(gpt2: Any) -> None:
     gpt2.transformer.h[0].mlp.act.train()
     checks.assert_ready(gpt2)

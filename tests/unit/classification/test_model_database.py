@@ -10,7 +10,7 @@ import pytest
 from rpgen.errors import DataError
 from rpgen.families import FAMILY_OF, Family, Subfamily
 from rpgen.heads import HEAD_OF, HEADS, TAGS, split
-from rpgen.model_database import load, load_or_shipped
+from rpgen.model_database import Architecture, load, load_or_shipped
 from rpgen.refresh_database import build
 from rpgen.refresh_database.__main__ import compare, kept
 
@@ -224,3 +224,20 @@ def test_a_refresh_keeps_what_people_know_and_finds_the_rest_anew() -> None:
     assert kept({"one": dict(found)}, {"one": known}) == {"one": {**known, **found}}
     assert compare({"one": known}, {"one": {}}) == []
     assert len(compare({"one": found}, {"one": {}})) == 1
+
+
+def test_what_a_tiny_model_shows_of_the_code_holds_for_trained_weights_too() -> None:
+    left_out = {
+        "layers": "transformers declares this output and leaves it empty: attentions",
+        "draws": "the model draws random numbers: it did",
+        "attention": "a choice between alternatives falls otherwise: topk",
+        "bf16": "a choice between alternatives falls otherwise: topk",
+        "fp16": "rounding its weights alone changes the result as far: by 1",
+        "rows": "of no ground that is known",
+    }
+    found = Architecture(
+        "x", None, None, "AutoModel", "XConfig", tiny={"left_out": left_out}, never={"saving": "so"}
+    )
+    assert found.unfit == {"saving", "layers", "draws", "attention"}
+    assert found.draws
+    assert not Architecture("x", None, None, "AutoModel", "XConfig").draws

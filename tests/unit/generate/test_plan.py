@@ -1,7 +1,10 @@
+from dataclasses import replace
+
 import pytest
 
 from rpgen.families import Classification, Family, Subfamily
-from rpgen.generate.plan import Wishes, class_name, command, plan_test
+from rpgen.generate.plan import Known, Wishes, class_name, command, plan_test
+from rpgen.generate.render import Renderer
 
 BERT = Classification(
     "bert-base-uncased",
@@ -88,3 +91,31 @@ def test_the_command_repeats_what_was_asked_for() -> None:
 )
 def test_class_names(file_name: str, name: str) -> None:
     assert class_name(file_name) == name
+
+
+MISFIT = Known(misfits={"AutoModelForMaskedLM": "setUpClass: KeyError: 'it'"}, draws=True)
+
+
+def test_a_head_that_the_familys_file_does_not_fit_gets_the_general_one() -> None:
+    plan = plan_test("own/bert", "test_hf_own_bert.py", BERT, Wishes(), MISFIT)
+    assert plan.template == "hf_general_template.py"
+    assert (plan.family, plan.auto_class) == ("embedding", "AutoModelForMaskedLM")
+    assert plan.notes == ("Not the file of its family, where setUpClass: KeyError: 'it'",)
+    assert "gradients" in plan.checks
+    assert plan.draws
+    text = Renderer().render(plan)
+    assert "\n# Not the file of its family, where setUpClass: KeyError: 'it'\n" in text
+    assert "example_inputs(self.model, seed=seed)" in text
+    assert "torch.manual_seed(0)  # the model draws" in text
+
+
+@pytest.mark.parametrize(
+    ("wishes", "other"),
+    [(Wishes(family=Family.EMBEDDING), None), (Wishes(), "AutoModel")],
+)
+def test_the_familys_file_is_for_who_asks_and_for_other_heads(
+    wishes: Wishes, other: str | None
+) -> None:
+    answer = replace(BERT, auto_class=other) if other else BERT
+    plan = plan_test("own/bert", "test_hf_own_bert.py", answer, wishes, MISFIT)
+    assert (plan.template, plan.notes) == ("hf_embedding_template.py", ())
