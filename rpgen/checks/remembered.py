@@ -1,6 +1,7 @@
 """What a model remembers of its runs, forgotten: it may be of another dtype or mode."""
 
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any
 
 import torch
@@ -9,11 +10,13 @@ import torch
 def forget_caches(module: torch.nn.Module) -> None:
     """What a module remembers per argument: by `lru_cache`, or in an object with a `cache`.
 
-    Its methods may do so too: what is remembered then is the class's, for all its modules.
+    Its methods may do so too, also within a wrapper: what is remembered then is the class's,
+    for all its modules.
     """
     for method in _methods(type(module)):
-        if hasattr(method, "cache_clear"):
-            method.cache_clear()
+        for function in _within(method):
+            if hasattr(function, "cache_clear"):
+                function.cache_clear()
     for value in list(vars(module).values()):
         if hasattr(value, "cache_clear"):
             value.cache_clear()
@@ -24,6 +27,15 @@ def forget_caches(module: torch.nn.Module) -> None:
 def _methods(kind: type) -> Iterator[Any]:
     for each in kind.__mro__[: kind.__mro__.index(torch.nn.Module)]:
         yield from vars(each).values()
+
+
+def _within(method: Any) -> Iterator[Any]:
+    """The function itself, and what its wrapper encloses."""
+    function = getattr(method, "__func__", method)  # of a static method
+    yield function
+    for cell in getattr(function, "__closure__", None) or ():
+        with suppress(ValueError):  # an empty cell
+            yield cell.cell_contents
 
 
 def forget_inference(model: torch.nn.Module) -> None:

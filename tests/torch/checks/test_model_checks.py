@@ -231,3 +231,38 @@ def test_what_a_class_remembers_of_inference_stops_no_gradient() -> None:
     with torch.inference_mode():
         model(**given)
     checks.assert_gradients_arrive(model, given)
+
+
+def _remembering(function: Any) -> Any:
+    """As transformers wraps what it remembers: the wrapper itself has no `cache_clear`."""
+    remembered = functools.lru_cache(maxsize=4)(function)
+
+    @functools.wraps(function)
+    def wrapper(*arguments: Any) -> Any:
+        return remembered(*arguments)
+
+    del wrapper.__wrapped__
+    return wrapper
+
+
+class _Indexed(torch.nn.Module):
+    """A static method that remembers within a wrapper."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.table = torch.nn.Parameter(torch.ones(3))
+
+    @staticmethod
+    @_remembering
+    def places(size: int) -> torch.Tensor:
+        return torch.arange(size)
+
+    def forward(self, x: torch.Tensor) -> dict[str, torch.Tensor]:
+        return {"result": x * self.table[self.places(x.shape[-1])]}
+
+
+def test_what_a_wrapper_encloses_is_forgotten_too() -> None:
+    model, given = _Indexed(), {"x": torch.ones(2, 3)}
+    with torch.inference_mode():
+        model(**given)
+    checks.assert_gradients_arrive(model, given)
