@@ -60,6 +60,7 @@ check-database: $(INSTALLED) ## Is the model database that of the installed tran
 
 database: $(INSTALLED) ## Refresh model_database.json, tiny models included (ANEW=--anew searches).
 	$(BIN)/python -m rpgen.architectures --refresh $(ANEW) --processes 2
+	OMP_NUM_THREADS=1 $(BIN)/python -m rpgen.architectures.families --processes 2
 
 architectures: $(INSTALLED) ## Run each architecture's file and rewrite docs/architectures.md.
 	HF_HUB_OFFLINE=1 $(BIN)/python -m benchmarks.architectures
