@@ -21,8 +21,8 @@ from benchmarks.absent import told
 from benchmarks.sweep import FOLDER, ROOT, Origin, folder_for, run_sweep
 from benchmarks.timing import machine
 from rpgen.architectures.__main__ import all_types
-from rpgen.architectures.ground import ground_of
 from rpgen.generate.architecture import LEVELS
+from rpgen.grounds import ground_of
 from rpgen.model_database import Architecture, ModelDatabase, load
 
 PAPER = ROOT / "docs" / "architectures.md"
