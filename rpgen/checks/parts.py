@@ -110,6 +110,7 @@ def assert_pads_and_truncates(tokenizer: Any, texts: Sequence[str]) -> None:
 def assert_reads_images(image_processor: Any, model: Any = None) -> None:
     """Red is in the first channel, dark is below bright, and values are small numbers.
 
+    A processor that says so (`do_flip_channel_order`) has the channels the other way round.
     Each picture of a batch is its own. With a model that takes one size only, the pictures
     come out in that size.
     """
@@ -118,12 +119,14 @@ def assert_reads_images(image_processor: Any, model: Any = None) -> None:
     for row, name in zip(together, _COLOURS, strict=False):
         if len(together) == len(_COLOURS) and row.shape == pixels[name].shape[1:]:
             assert_close(row, pixels[name][0], f"the {name} picture in a batch")
-    for channel, name in enumerate(("red", "green", "blue")):
+    flipped = bool(getattr(image_processor, "do_flip_channel_order", False))
+    order = ("blue", "green", "red") if flipped else ("red", "green", "blue")
+    for channel, name in enumerate(order):
         lit = [float((pixels[name] - pixels["black"])[0, c].mean()) for c in range(3)]
         if lit.index(max(lit)) != channel:
             raise AssertionError(
                 f"a {name} picture lights channel {lit.index(max(lit))} most, not {channel}:"
-                " are the channels in the order red, green, blue?"
+                f" are the channels in the order {', '.join(order)}?"
             )
     low, high = float(pixels["black"].min()), float(pixels["white"].max())
     if not 0.5 < high - low < 12:

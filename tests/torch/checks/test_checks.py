@@ -1,3 +1,5 @@
+from typing import Any
+
 import pytest
 import torch
 from torch import nn
@@ -132,3 +134,25 @@ def test_tokens_that_are_shut_out_do_not_widen_the_tolerance() -> None:
     opened[1, 6] = 0.0
     with pytest.raises(AssertionError, match=r"at \[1, 6\]"):
         checks.assert_close(opened, logits, "it")
+
+
+class _Painter:
+    """An image processor that scales, and turns the channels if it is told to; it may also say
+    that it does."""
+
+    def __init__(self, *, turns: bool, says: bool) -> None:
+        self._turns = turns
+        if says:
+            self.do_flip_channel_order = True
+
+    def __call__(self, images: Any, return_tensors: str) -> dict[str, torch.Tensor]:
+        pixels = [torch.tensor(image.getpixel((0, 0))) / 255.0 for image in images]
+        rows = torch.stack([each.flip(0) if self._turns else each for each in pixels])
+        return {"pixel_values": rows[:, :, None, None].expand(-1, 3, 8, 8)}
+
+
+@pytest.mark.parametrize(("turns", "says"), [(False, False), (True, True)])
+def test_channels_stand_as_the_processor_says(turns: bool, says: bool) -> None:
+    checks.assert_reads_images(_Painter(turns=turns, says=says))
+    with pytest.raises(AssertionError, match=r"lights channel 2 most, not 0: .* (red|blue)\?"):
+        checks.assert_reads_images(_Painter(turns=not turns, says=says))
