@@ -7,6 +7,7 @@ import torch
 
 from rpgen.errors import MissingPackageError, ModelUnavailableError, UsageError
 from rpgen.models import Checkpoint, inputs, tiny
+from rpgen.models.recipe import recipe_of
 from rpgen.models.shrink import LADDER, shrunk
 from rpgen.models.shrink_fit import nodes
 from rpgen.models.tiny_tokenizers import build_tokenizer
@@ -277,3 +278,21 @@ def test_examples_have_structure_and_come_from_the_seed() -> None:
     lengths = {len(text) for text in inputs.example_sentences(5)}
     assert len(lengths) == 5
     assert len(set(inputs.example_sentences(12))) == 12
+
+
+def test_a_type_alone_is_no_figure_of_its_own() -> None:
+    alone = tiny.tiny_config("jamba", {"model_type": "jamba"}, "AutoModelForCausalLM")
+    assert alone.to_dict() == tiny.tiny_config("jamba", None, "AutoModelForCausalLM").to_dict()
+    assert "attention" in alone.layers_block_type
+
+
+def test_a_models_own_figures_begin_on_the_rung_that_works_for_its_type() -> None:
+    own = {"num_labels": 7, "model_type": "efficientnet"}
+    found = tiny.tiny_config("efficientnet", own, "AutoModelForImageClassification")
+    recipe = recipe_of("efficientnet")
+    assert recipe is not None
+    assert found.num_labels == 7
+    assert {name: getattr(found, name) for name in recipe.settings} == recipe.settings
+    full = tiny.full_config("efficientnet", own)
+    (first, *_) = tiny.steps(full, "AutoModel", [], {}, (3,))
+    assert first.rung == 3
