@@ -8,7 +8,7 @@ is allocated) and is small enough.
 import copy
 import importlib.util
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -98,18 +98,17 @@ def tiny_config(
 ) -> Any:
     """The small configuration, of the type's own class. Raises ModelUnavailableError.
 
-    Without figures of a model's own, as the database remembers that it works; with them, on the
-    rung that works for the type if it builds there, its weights beginning as those that work.
+    Without figures of a model's own, as the database remembers that it works; with them, its
+    weights begin as those that work.
     """
     full = full_config(model_type, figures or {})
     own = {*(figures or {})} - {"model_type"}
     known = recipe_of(model_type) if own else recipe_of(model_type, auto_class)
     if known is not None and not own:
         return step_config(full, figures_of(full), known.rung, known.settings)
-    working = () if known is None else (known.rung,)
     best: Step | None = None
     failures: list[Exception] = []
-    for step in steps(full, auto_class, failures, _of_weights(known), working):
+    for step in steps(full, auto_class, failures, _of_weights(known)):
         if step.parameters <= LARGEST_TINY:
             return step.config
         if best is None or step.parameters < best.parameters:
@@ -148,14 +147,13 @@ def steps(
     auto_class: str,
     failures: list[Exception],
     settings: Mapping[str, Any] = _NOTHING,
-    working: Sequence[int] = (),
 ) -> Iterator[Step]:
-    """What builds, rung by rung, the `working` ones first; `failures` gets what the others raised.
+    """What builds, rung by rung; `failures` gets what the others raised.
 
     `settings` are known to be needed from the beginning.
     """
     figures = figures_of(full)
-    for rung in dict.fromkeys((*working, *rungs(figures))):
+    for rung in rungs(figures):
         try:
             yield completed_step(full, figures, rung, auto_class, dict(settings))
         except (RpgenError, ImportError):
