@@ -141,7 +141,7 @@ def test_half_precision_says_nothing_where_rounding_untrained_weights_moves_as_f
         outputs.logits = torch.sin(1e4 * outputs.logits.float())
         return outputs
 
-    gpt2.forward = steep
+    gpt2.forward, gpt2.rpgen_untrained = steep, False
     with pytest.raises(AssertionError, match="in bf16: "):
         checks.assert_half_precision_is_close(gpt2, inputs())
     gpt2.rpgen_untrained = True
