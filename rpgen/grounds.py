@@ -28,6 +28,8 @@ class Ground(StrEnum):
     BOTH_WAYS = "the model reads in both directions"
     UNTOLD = "it counts positions from 0 where it is not told them"
     ANEW = "several tokens at once begin its state anew"
+    UNMASKED = "padding is not kept from it"
+    JOINED = "it joins neighbouring places of a text"
     CONFIGURATION = "the configuration does not come back as it was saved"
 
     @property

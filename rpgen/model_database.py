@@ -29,6 +29,24 @@ def _of_code(check: str, reason: str) -> bool:
 
 
 @dataclass(frozen=True)
+class HeadFacts:
+    """What the files of a family showed of one head of a type (`rpgen.architectures.families`).
+
+    `misfit` is what the file of the family raised that is no failed check: models with the head
+    get the general file. `settings` say how the weights of tiny models begin, by path in the
+    configuration, where they would say too little otherwise. `left_out` are checks that do not
+    apply to the head, each with the reason (see `rpgen.grounds`).
+    """
+
+    misfit: str | None = None
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    left_out: Mapping[str, str] = field(default_factory=dict)
+
+
+NOTHING_FOUND = HeadFacts()
+
+
+@dataclass(frozen=True)
 class Architecture:
     """One configuration type of transformers.
 
@@ -39,8 +57,7 @@ class Architecture:
     types of the configurations inside, by attribute ("" where any type may stand). `tiny` is
     what is remembered of its tiny model, in the plain form of `rpgen.models.recipe`, `never`
     are checks that its trained weights don't stand by their nature, each with the reason: fp16
-    where they were trained in a wider type. `misfits` are the heads that the file of the family
-    does not fit, each with what it raised (see `rpgen.architectures.families`).
+    where they were trained in a wider type. `heads` has what is known of single heads.
     """
 
     model_type: str
@@ -55,16 +72,17 @@ class Architecture:
     parts: Mapping[str, str] = field(default_factory=dict)
     tiny: Mapping[str, Any] = field(default_factory=dict)
     never: Mapping[str, str] = field(default_factory=dict)
-    misfits: Mapping[str, str] = field(default_factory=dict)
+    heads: Mapping[str, HeadFacts] = field(default_factory=dict)
 
-    @property
-    def unfit(self) -> frozenset[str]:
-        """Checks that a model with trained weights is spared: what they don't stand, and what
-        their tiny model showed to be missing in the architecture itself."""
+    def head(self, auto_class: str | None) -> HeadFacts:
+        return self.heads.get(auto_class or "", NOTHING_FOUND)
+
+    def unfit(self, auto_class: str | None) -> Mapping[str, str]:
+        """Checks that a model with that head is spared, each with the reason: what its trained
+        weights don't stand, and what its tiny model showed of the architecture itself."""
         left_out: Mapping[str, str] = self.tiny.get("left_out", {})
-        return frozenset(
-            {*self.never, *filter(lambda each: _of_code(each, left_out[each]), left_out)}
-        )
+        of_code = {name: why for name, why in left_out.items() if _of_code(name, why)}
+        return {**self.never, **of_code, **self.head(auto_class).left_out}
 
     @property
     def draws(self) -> bool:
@@ -175,7 +193,7 @@ class ModelDatabase:
 
 _TYPES: Mapping[str, type] = {
     "auto_class": str, "inputs": list, "tasks": list, "classes": dict, "processors": dict,
-    "parts": dict, "never": dict, "misfits": dict, "tiny.auto_class": str, "tiny.rung": int,
+    "parts": dict, "never": dict, "heads": dict, "tiny.auto_class": str, "tiny.rung": int,
     "tiny.settings": dict, "tiny.inputs": dict, "tiny.levels": list, "tiny.left_out": dict,
     "tiny.problem": str, "tiny.missed": dict, "tiny.kinds": list, "tiny.limits": dict,
 }  # fmt: skip
@@ -291,7 +309,7 @@ def _architecture(name: str, raw: Mapping[str, Any], database: ModelDatabase) ->
         parts=dict(raw.get("parts", {})),
         tiny=raw.get("tiny", {}),
         never=dict(raw.get("never", {})),
-        misfits=dict(raw.get("misfits", {})),
+        heads={head: HeadFacts(**facts) for head, facts in raw.get("heads", {}).items()},
     )
 
 

@@ -59,7 +59,7 @@ def explored(path: Path, types: Sequence[str], journal: Path, processes: int, *,
         os.environ[paths.MODEL_DATABASE] = str(path.absolute())  # the processes read it, too
     types = types or all_types()
     explore_all(types, journal, processes, anew=anew)
-    found = {name: row["tiny"] for name, row in read_journal(journal).items()}
+    found = {name: row["found"] for name, row in read_journal(journal).items()}
     changed = record(path, {name: found[name] for name in types if name in found})
     failed = sum("problem" in found[name] for name in types if name in found)
     return f"{path}: {len(types)} types, {changed} changed, {failed} with a problem"
@@ -129,7 +129,7 @@ def _run(command: Sequence[str], batch: list[str], stream: IO[str], lock: thread
     if done == len(batch):
         return done
     why = f"took longer than {SECONDS:.0f} s" if late else f"the process ended with {status}"
-    _write({"type": current, "tiny": {"problem": why}}, stream, lock)
+    _write({"type": current, "found": {"problem": why}}, stream, lock)
     return done + 1
 
 

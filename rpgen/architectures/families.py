@@ -1,130 +1,85 @@
-"""`python -m rpgen.architectures.families [--processes N] [--output FILE]`.
+"""`python -m rpgen.architectures.families [TYPE...] [--processes N] [--resume] [--output FILE]`.
 
-Writes the file of its family for every well-known model, runs them with tiny weights, and
-records which heads of which types such a file does not fit: it raises there, because the model
-takes or gives something else than the family does, or lacks what makes its inputs. Models with
-such a head get the general file, which finds its inputs from the model itself. A check that
-fails is no such ground.
+Runs the file of each well-known model with tiny weights, head by head, in batches that a crash
+or a hang of one head costs nothing but that head (see `family`), and records in the model
+database what is to be known of each. Without types: of all.
 """
 
 import argparse
-import json
 import os
-import re
-import subprocess
 import sys
-import tempfile
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import replace
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from rpgen import paths
-from rpgen.architectures.record import write_types
+from rpgen.architectures.__main__ import explore_all
+from rpgen.architectures.family import head_of
+from rpgen.architectures.record import begin_journal, read_journal, write_types
 from rpgen.errors import RpgenError
 from rpgen.generate.generate import Generator, Settings
-from rpgen.generate.plan import Wishes
 from rpgen.generate.render import Renderer
 from rpgen.model_database import ModelDatabase, load_or_shipped
 
-Head = tuple[str, str]
-"""A type and an auto class."""
-
-_FAILED = ("AssertionError", "rpgen.checks.")
-"""How the message of a failed check begins."""
-
-_MODULE = re.compile(r"^(?:\w+\.)+(?=\w)")
-_LONGEST = 200  # characters of a reason
-_RAN = (0, 1)  # exit codes of a run whose report is whole
+ONE = (sys.executable, "-m", "rpgen.architectures.family")
+_PROBLEM = "problem"
 
 
-def main(arguments: list[str] | None = None) -> int:
+def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m rpgen.architectures.families")
+    parser.add_argument("types", nargs="*")
     parser.add_argument("--processes", type=int, default=1)
+    parser.add_argument("--resume", action="store_true", help="go on with the journal")
+    parser.add_argument("--journal", type=Path, default=None, help="what is found, line by line")
     parser.add_argument("--output", type=Path, default=None, help="the database (the shipped one)")
     options = parser.parse_args(arguments)
     path = options.output or paths.model_database_file()
+    journal = options.journal or paths.state_folder() / "families.jsonl"
     try:
-        with tempfile.TemporaryDirectory() as name:
-            heads = write_files(load_or_shipped(path), Path(name))
-            found = misfits(run_files(Path(name), options.processes), heads)
-        changed = record_misfits(path, found)
+        begin_journal(journal, resume=options.resume)
+        heads = heads_of(load_or_shipped(path), options.types)
+        if path.exists():
+            os.environ[paths.MODEL_DATABASE] = str(path.absolute())  # the processes read it, too
+        explore_all(heads, journal, options.processes, command=ONE)
+        read = read_journal(journal)
+        found = {name: read[name]["found"] for name in heads if name in read}
+        changed = record_heads(path, found)
     except RpgenError as error:
         print(error, file=sys.stderr)
         return int(error.exit_code)
-    print(f"{path}: {len(heads)} models, {len(found)} heads that need the general file,"
-          f" {changed} types changed")  # fmt: skip
+    problems = {name: facts[_PROBLEM] for name, facts in found.items() if _PROBLEM in facts}
+    for name, problem in problems.items():
+        print(f"{name}: {problem}")
+    print(f"{path}: {len(found)} heads, {changed} types changed, {len(problems)} with a problem")
     return 0
 
 
-def write_files(database: ModelDatabase, folder: Path) -> dict[str, Head]:
-    """The file of its family for each well-known model; the heads by the files' names."""
-    types = {
-        name: {key: value for key, value in raw.items() if key != "misfits"}
-        for name, raw in database.raw_architectures.items()
-    }
-    unmarked = replace(database, raw_architectures=types)
-    generator = Generator(Renderer(), unmarked, Settings(folder))
-    heads: dict[str, Head] = {}
+def heads_of(database: ModelDatabase, types: Collection[str] = ()) -> list[str]:
+    """`TYPE AUTO_CLASS` of each well-known model, each once; those of some types, or of all."""
+    generator = Generator(Renderer(), database, Settings(Path()))
+    heads: dict[str, None] = {}
     for model in database.raw_models:
-        done = generator.try_generate(model, Wishes(weights="tiny"))
-        model_type = done.classification.model_type if done.classification else None
-        if done.path is not None and done.plan is not None and model_type is not None:
-            heads[done.path.name] = model_type, done.plan.auto_class
-    return heads
+        head = head_of(generator, model)
+        if head is not None and (not types or head[0] in types):
+            heads[" ".join(head)] = None
+    return list(heads)
 
 
-def run_files(folder: Path, processes: int) -> Mapping[str, Any]:
-    """The JSON report of a run of all of them. CalledProcessError where there is none."""
-    report = folder / "report.json"
-    command = [sys.executable, "-m", "rpgen", "run", str(folder), "--workers", str(processes)]
-    environment = {**os.environ, "RPGEN_STATE_DIR": str(folder / "state")}
-    done = subprocess.run(
-        [*command, "--quiet", "--json", str(report)], env=environment, cwd=folder, check=False
-    )
-    if done.returncode not in _RAN:
-        raise subprocess.CalledProcessError(done.returncode, command)
-    found: Mapping[str, Any] = json.loads(report.read_bytes())
-    return found
-
-
-def misfits(report: Mapping[str, Any], heads: Mapping[str, Head]) -> dict[Head, str]:
-    """What the files raised that is no failed check, by head."""
-    found: dict[Head, str] = {}
-    for file in report["files"]:
-        head = heads.get(Path(file["path"]).name)
-        reason = next(raised(file["tests"]), None)
-        if head is not None and reason is not None:
-            found.setdefault(head, reason)
-    return found
-
-
-def raised(tests: Iterable[Mapping[str, Any]]) -> Iterator[str]:
-    """What tests raised that is no failed check: `test: TypeError: …`."""
-    for test in tests:
-        lines = (test["message"] or "").splitlines()
-        if test["outcome"] not in ("failed", "error") or not lines:
-            continue
-        said = lines[0].removeprefix("in set-up: ")
-        if not said.startswith(_FAILED):
-            place = "setUpClass" if lines[0] != said else _name(test["id"])
-            yield f"{place}: {_MODULE.sub('', said)}"[:_LONGEST]
-
-
-def _name(test: str) -> str:
-    return test.rpartition("::")[2]
-
-
-def record_misfits(path: Path, found: Mapping[Head, str]) -> int:
-    """Puts them into the file, in place of those that it had; how many types changed."""
+def record_heads(path: Path, found: Mapping[str, Mapping[str, Any]]) -> int:
+    """Puts what was found of heads into the file, in place of what it had; how many types
+    changed."""
     old = load_or_shipped(path)
     types: dict[str, dict[str, Any]] = {
         name: dict(raw) for name, raw in old.raw_architectures.items()
     }
-    for raw in types.values():
-        raw.pop("misfits", None)
-    for (model_type, auto_class), reason in sorted(found.items()):
-        types[model_type].setdefault("misfits", {})[auto_class] = reason
+    for name, facts in found.items():
+        model_type, auto_class = name.split()
+        raw = types[model_type]
+        known = {key: value for key, value in facts.items() if key != _PROBLEM}
+        heads = {**raw.get("heads", {}), auto_class: known}
+        raw["heads"] = {head: each for head, each in sorted(heads.items()) if each}
+        if not raw["heads"]:
+            del raw["heads"]
     write_types(path, old, types)
     return sum(bool(old.raw_architectures[name] != raw) for name, raw in types.items())
 

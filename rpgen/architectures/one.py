@@ -115,7 +115,7 @@ def main(arguments: list[str]) -> int:
         with redirect_stdout(sys.stderr):  # transformers prints what it finds undocumented
             entry = find(name, anew=anew)
         seconds = round(time.monotonic() - started, 2)
-        row = {"type": name, "tiny": entry, "seconds": seconds}
+        row = {"type": name, "found": entry, "seconds": seconds}
         print(json.dumps(row), file=lines, flush=True)
     return 0
 

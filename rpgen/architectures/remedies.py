@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
-from rpgen.models.awake import FAN_GAIN, NORM_DATA, NORM_GAIN, SPREAD
+from rpgen.models.awake import FAN_GAIN, NORM_DATA, NORM_GAIN, SPREAD, of_weights
 from rpgen.models.examples.spec import Kind
 from rpgen.models.recipe import Recipe
 
@@ -43,6 +43,13 @@ def remedies(recipe: Recipe, config: Any, problem: str) -> Iterator[Recipe]:
     if problem.startswith("alive:"):
         amplified = {**recipe.settings, FAN_GAIN: _FAN_GAINS[0]}
         yield from _on_other_rungs(replace(recipe, settings=amplified))
+
+
+def weights_for(config: Any, problem: str) -> Iterator[dict[str, Any]]:
+    """Other ways for the weights to begin, to try one after another for what `problem` says."""
+    for settings in _other_settings(config, problem):
+        if all(map(of_weights, settings)):
+            yield settings
 
 
 def _on_other_rungs(recipe: Recipe) -> Iterator[Recipe]:

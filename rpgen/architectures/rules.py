@@ -11,9 +11,11 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from rpgen import checks
-from rpgen.checks import evidence
+from rpgen.checks import evidence, padding
 from rpgen.grounds import Explained, Ground
 from rpgen.models.examples.failure import raised_on_purpose
+
+_NEW_TOKENS = 4
 
 Rule = Callable[[str, BaseException, Any], "Explained | None"]
 
@@ -107,6 +109,26 @@ def _anew(said: str, error: BaseException, one: Any) -> Explained | None:
     return Explained(Ground.ANEW, told) if told else None
 
 
+def _unmasked(said: str, error: BaseException, one: Any) -> Explained | None:
+    told = padding.takes_no_notice(one) or padding.pools_the_last(one)
+    return Explained(Ground.UNMASKED, told) if told else None
+
+
+def _continued_unmasked(said: str, error: BaseException, one: Any) -> Explained | None:
+    told = padding.generates_without_notice(one, _NEW_TOKENS)
+    return Explained(Ground.UNMASKED, told) if told else None
+
+
+def _convolved(said: str, error: BaseException, one: Any) -> Explained | None:
+    told = padding.through_convolutions(one.again, one)
+    return Explained(Ground.JOINED, told) if told else None
+
+
+def _pooled(said: str, error: BaseException, one: Any) -> Explained | None:
+    told = isinstance(error, AssertionError) and padding.pools_neighbours(one)
+    return Explained(Ground.JOINED, told) if told else None
+
+
 def _without_gradient(said: str, error: BaseException, one: Any) -> Explained | None:
     """Each stack that was missed must be explained."""
     names = getattr(error, "missed", ())
@@ -180,6 +202,8 @@ _PROVEN: Mapping[str, tuple[Rule, ...]] = {
     "rows": (_draws,),
     "look_ahead": (_both_ways, _by_masks(_looks_back), _draws),
     "cache": (_both_ways, _draws, _untold, _anew),
+    "alone": (_draws, _unmasked, _convolved, _pooled),
+    "continued alone": (_continued_unmasked, _unmasked),
     "bf16": _of_half("bf16"),
     "fp16": _of_half("fp16"),
 }

@@ -18,10 +18,10 @@ from rpgen.checks.copies import assert_same_configuration
 from rpgen.checks.generation import assert_pieces_agree, pieces_of
 from rpgen.checks.gradients import loss_of
 from rpgen.checks.masks import Masks
+from rpgen.checks.remarks import remark
 from rpgen.checks.running import SEED, device_of, on, run
 from rpgen.checks.tensors import copied, named_tensors
 from rpgen.checks.variants import DTYPES, eager_attention, in_dtype
-from rpgen.models.examples.facts import code_of
 from rpgen.models.load import give_forward
 from rpgen.models.quiet import quiet_transformers, seeded
 
@@ -132,16 +132,8 @@ def reads_both_ways(model: Any) -> str | None:
 
 def _written_both_ways(kind: type) -> str | None:
     """The remark of transformers' code that attention is always bidirectional."""
-    said = _remark(kind, _BOTH_WAYS)
+    said = remark(kind, _BOTH_WAYS)
     return f"{kind.__module__} says: {said}" if said else None
-
-
-def _remark(kind: type, pattern: re.Pattern[str]) -> str | None:
-    """What transformers' code of a model says, in a comment or by itself."""
-    if not kind.__module__.startswith("transformers."):
-        return None
-    found = pattern.search(code_of(kind.__module__))
-    return " ".join(found[1].split()) if found else None
 
 
 def _configured_both_ways(config: Any) -> str | None:
@@ -180,7 +172,7 @@ def starts_anew(one: Any) -> str | None:
     code says: zeros in its place change nothing, while token by token the model agrees with
     its cache, told the positions if it needs that."""
     kind = type(one.model)
-    said = _remark(kind, _NO_FIRST_STATE) or _remark(kind, _FOR_ONE_TOKEN)
+    said = remark(kind, _NO_FIRST_STATE) or remark(kind, _FOR_ONE_TOKEN)
     ids = one.inputs["input_ids"]
     half, length = max(1, ids.shape[1] // 2), ids.shape[1]
     if said is None or length - half < _SEVERAL:

@@ -91,7 +91,7 @@ def assert_generates(model: Any, inputs: Inputs, new_tokens: int, leading: int =
 
     An encoder-decoder model begins with up to `leading` tokens that are not in the prompt.
     """
-    first = _generate(model, inputs, new_tokens)
+    first = generated(model, inputs, new_tokens)
     prompt = None if model.config.is_encoder_decoder else inputs["input_ids"]
     start = leading if prompt is None else prompt.shape[1]
     length = first.sequences.shape[1]
@@ -103,17 +103,17 @@ def assert_generates(model: Any, inputs: Inputs, new_tokens: int, leading: int =
         raise AssertionError(
             f"{length - start} new tokens were generated, the limit is {new_tokens}"
         )
-    again = _generate(model, inputs, new_tokens)
+    again = generated(model, inputs, new_tokens)
     _assert_same_text(again, first, "the second generation", model)
 
 
 def assert_generation_ends(model: Any, inputs: Inputs, new_tokens: int) -> None:
     """Generation stops at an end token: a token that it writes is declared to be one."""
-    whole = _generate(model, inputs, new_tokens).sequences
+    whole = generated(model, inputs, new_tokens).sequences
     start = 1 if model.config.is_encoder_decoder else inputs["input_ids"].shape[1]
     written = whole[0, start:].tolist()
     end = written[min(2, len(written) - 1)]
-    stopped = _generate(model, inputs, new_tokens, eos_token_id=end, pad_token_id=end)
+    stopped = generated(model, inputs, new_tokens, eos_token_id=end, pad_token_id=end)
     wanted = written[: written.index(end) + 1]
     found = stopped.sequences[0, start:].tolist()
     if found != wanted:
@@ -122,8 +122,8 @@ def assert_generation_ends(model: Any, inputs: Inputs, new_tokens: int) -> None:
 
 def assert_generation_ignores_cache(model: Any, inputs: Inputs, new_tokens: int) -> None:
     """The text is the same with the cache and without."""
-    cached = _generate(model, inputs, new_tokens, use_cache=True)
-    plain = _generate(model, inputs, new_tokens, use_cache=False)
+    cached = generated(model, inputs, new_tokens, use_cache=True)
+    plain = generated(model, inputs, new_tokens, use_cache=False)
     _assert_same_text(cached, plain, "generation with the cache", model)
 
 
@@ -133,11 +133,11 @@ def assert_generation_ignores_padding(
     """Each prompt is continued in a padded batch as it is alone. `encode` pads on the left."""
     batch = encode(prompts)
     width = 1 if model.config.is_encoder_decoder else batch["input_ids"].shape[1]
-    together = _generate(model, batch, new_tokens)
+    together = generated(model, batch, new_tokens)
     for row, prompt in enumerate(prompts):
         single = encode([prompt])
         start = 1 if model.config.is_encoder_decoder else single["input_ids"].shape[1]
-        alone = _generate(model, single, new_tokens)
+        alone = generated(model, single, new_tokens)
         _assert_same_row(
             (together.sequences[row, width:], _row(together.logits, row)),
             (alone.sequences[0, start:], _row(alone.logits, 0)),
@@ -154,8 +154,8 @@ def assert_generation_ignores_left_padding(model: Any, inputs: Inputs, new_token
         if isinstance(value, torch.Tensor) and value.shape == ids.shape:
             padded[name] = torch.cat([torch.zeros_like(value[:, :_PADDING]), value], dim=1)
     padded["input_ids"][:, :_PADDING] = ids[:, -1:]
-    alone = _generate(model, inputs, new_tokens)
-    together = _generate(model, padded, new_tokens)
+    alone = generated(model, inputs, new_tokens)
+    together = generated(model, padded, new_tokens)
     start = ids.shape[1]
     for row in range(len(ids)):
         _assert_same_row(
@@ -166,8 +166,9 @@ def assert_generation_ignores_left_padding(model: Any, inputs: Inputs, new_token
         )
 
 
-def _generate(model: Any, inputs: Inputs, new_tokens: int, **options: Any) -> Any:
-    """Greedy, on the model's device, with the logits of each step where the model tells them."""
+def generated(model: Any, inputs: Inputs, new_tokens: int, **options: Any) -> Any:
+    """What greedy generation gives, on the model's device, with the logits of each step where the
+    model tells them."""
     with seeded(0), torch.inference_mode(), quiet_transformers():
         outputs = model.generate(
             **on(inputs, device_of(model)),

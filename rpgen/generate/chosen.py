@@ -4,11 +4,12 @@ Pure. What only the running machine can tell (is there room for a second copy?) 
 decide themselves.
 """
 
-from collections.abc import Collection
-
 from rpgen.families import Subfamily
 
 PRECISIONS = ("bf16", "fp16")
+
+_BESIDE_OTHERS = ("alone", "continued alone", "look_ahead")
+"""What its neighbours and its padding do to a text or a picture, and what follows to a text."""
 
 _STAGED = frozenset({"efficientnet", "timm_wrapper", "timm_backbone", "mobilenet_v1"})
 """Their hidden states are one per block, or none."""
@@ -21,33 +22,30 @@ def chosen_checks(
     *,
     known: bool,
     gguf: bool,
-    never: Collection[str] = (),
 ) -> frozenset[str]:
-    """Names of the optional checks: files, saving, layers, attention, gradients, memory, cache.
+    """Names of the optional checks: files, saving, layers, attention, gradients, memory, cache;
+    alone, continued alone, look_ahead.
 
-    `known` is False where nothing is known of the architecture; `never` are checks that say
-    nothing about it, such as `attention` where it has none. Weights that come out of a
+    `known` is False where nothing is known of the architecture. Weights that come out of a
     `gguf` file can't be saved again, and its tokenizer takes long to read a second time.
     """
     files = set() if gguf else {"files", "saving"}
     if not known:
-        return frozenset(files)
+        return frozenset({*files, *_BESIDE_OTHERS})
     if subfamily == Subfamily.TEXT_TO_SPEECH:
-        return frozenset(files - {"saving"})
-    chosen = {*files, "gradients", "memory"}
+        return frozenset({*files, *_BESIDE_OTHERS} - {"saving"})
+    chosen = {*files, *_BESIDE_OTHERS, "gradients", "memory"}
     joint = subfamily == Subfamily.IMAGE_TEXT_ENCODER
     if not joint and model_type not in _STAGED:
         chosen.add("layers")
     chosen.add("attention")
     if auto_class in ("AutoModelForCausalLM", "AutoModelForSeq2SeqLM"):
         chosen.add("cache")
-    return frozenset(chosen.difference(never))
+    return frozenset(chosen)
 
 
-def half_precisions(
-    subfamily: str | None, known: bool, never: Collection[str] = ()
-) -> tuple[str, ...]:
+def half_precisions(subfamily: str | None, known: bool) -> tuple[str, ...]:
     """The half types that a model of this architecture should stand."""
     if not known or subfamily == Subfamily.TEXT_TO_SPEECH:
         return ()
-    return tuple(each for each in PRECISIONS if each not in never)
+    return PRECISIONS

@@ -10,7 +10,7 @@ from rpgen.errors import ExitCode, ModelUnavailableError, RpgenError, UsageError
 from rpgen.families import Classification
 from rpgen.generate.architecture import plan_architecture
 from rpgen.generate.expectations import sees_cats
-from rpgen.generate.plan import Known, TestPlan, Wishes, plan_test
+from rpgen.generate.plan import Known, TestPlan, Wishes, head_of, plan_test
 from rpgen.generate.render import Renderer
 from rpgen.generate.write import Action, decide, write
 from rpgen.model_database import ModelDatabase
@@ -116,14 +116,15 @@ class Generator:
         )
         answer = classify(facts, self._database)
         architecture = self._database.architecture(answer.model_type)
+        auto_class = head_of(answer, answer.subfamily)
         famous = self._database.model(reference.label)
         known = Known(
             label=reference.label,
             pooling=pooling_of(files)[0] if files.folder else None,
             inputs=architecture.inputs if architecture else (),
-            never=architecture.unfit if architecture else (),
+            never=architecture.unfit(auto_class) if architecture else {},
             draws=architecture is not None and architecture.draws,
-            misfits=architecture.misfits if architecture else {},
+            misfit=architecture.head(auto_class).misfit if architecture else None,
             cats=sees_cats(answer.subfamily, files.config, famous.config if famous else {}),
         )
         plan = plan_test(reference.name, test_file_name(reference), answer, wishes, known)

@@ -7,7 +7,7 @@ template prints or branches on is a field here.
 import re
 import shlex
 import textwrap
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -98,17 +98,17 @@ class Known:
 
     `label` is how people call it, `pooling` how its sentence vectors are made, `inputs` the
     kinds of input it takes together (text, image, audio, video), `never` the checks that its
-    architecture or its trained weights do not stand by their nature, `draws` whether it draws
-    random numbers, `misfits` the heads that its family's file does not fit, each with what it
-    raised there, `cats` whether it tells cats from other things.
+    architecture or its trained weights do not stand by their nature, each with the reason,
+    `draws` whether it draws random numbers, `misfit` what the file of its family raised where it
+    does not fit the head, `cats` whether it tells cats from other things.
     """
 
     label: str | None = None
     pooling: str | None = None
     inputs: tuple[str, ...] = ()
-    never: Collection[str] = ()
+    never: Mapping[str, str] = field(default_factory=dict)
     draws: bool = False
-    misfits: Mapping[str, str] = field(default_factory=dict)
+    misfit: str | None = None
     cats: bool = False
 
 
@@ -122,10 +122,16 @@ def plan_test(
     """The plan for one model. `model` is what `Checkpoint` takes."""
     family = wishes.family or (answer.family if wishes.use_model_family else None)
     subfamily = answer.subfamily if family is not None and family == answer.family else None
-    auto_class = answer.auto_class or "AutoModel"
-    if subfamily is Subfamily.SENTENCE_TRANSFORMER:
-        auto_class = "AutoModel"
-    misfit = known.misfits.get(auto_class) if wishes.family is None and family else None
+    auto_class = head_of(answer, subfamily)
+    misfit = known.misfit if wishes.family is None and family else None
+    whole = chosen_checks(
+        subfamily,
+        answer.model_type,
+        auto_class,
+        known=family is not None,
+        gguf=model.endswith(".gguf"),
+    )
+    precisions = half_precisions(subfamily, family is not None)
     return TestPlan(
         file_name=file_name,
         class_name=class_name(file_name),
@@ -142,19 +148,30 @@ def plan_test(
         cleanup_minutes=wishes.cleanup_minutes,
         pooling=known.pooling or "mean",
         inputs=known.inputs or ("text",),
-        checks=chosen_checks(
-            subfamily,
-            answer.model_type,
-            auto_class,
-            known=family is not None,
-            gguf=model.endswith(".gguf"),
-            never=known.never,
-        ),
-        precisions=half_precisions(subfamily, family is not None, known.never),
+        checks=whole.difference(known.never),
+        precisions=tuple(each for each in precisions if each not in known.never),
         expects=expectations_of(known.label or model, subfamily, known.cats),
         draws=known.draws or subfamily == Subfamily.TEXT_TO_SPEECH,
-        notes=tuple(in_lines(f"Not the file of its family, where {misfit}")) if misfit else (),
+        notes=tuple(_notes({*whole, *precisions}, known.never, misfit)),
     )
+
+
+def head_of(answer: Classification, subfamily: Subfamily | None) -> str:
+    """The auto class that a file gets its model by: sentence vectors come of the bare model."""
+    if subfamily is Subfamily.SENTENCE_TRANSFORMER:
+        return "AutoModel"
+    return answer.auto_class or "AutoModel"
+
+
+def _notes(whole: Collection[str], never: Mapping[str, str], misfit: str | None) -> Iterator[str]:
+    """What the file is not and what it leaves out, each with its reason, in lines."""
+    if misfit:
+        yield from in_lines(f"Not the file of its family, where {misfit}")
+    left_out = [name for name in never if name in whole]
+    if left_out:
+        yield "Left out:"
+    for name in left_out:
+        yield from in_lines(f"- {name}: {never[name]}")
 
 
 def in_lines(text: str) -> list[str]:

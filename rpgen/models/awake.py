@@ -36,6 +36,11 @@ SPREAD = "initializer_range"
 """What transformers' own configurations call the spread of weights that nobody trained."""
 
 
+def of_weights(path: str) -> bool:
+    """Whether a setting says how weights begin, and nothing of the model's structure."""
+    return path in UNTRAINED or path.rpartition(".")[2] == SPREAD
+
+
 def awaken(
     model: Any,
     seed: int,

@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from rpgen.models.awake import of_weights
+
 
 @dataclass(frozen=True)
 class Recipe:
@@ -79,6 +81,17 @@ def _rows(plain: Mapping[str, Any]) -> int:
         return int(shape[0]) if shape else 0
     values = plain.get("values")
     return len(values) if isinstance(values, list) else 0
+
+
+def weights_of(model_type: str | None, auto_class: str) -> dict[str, Any]:
+    """The settings that say how the weights of any tiny model of a type begin, with that head."""
+    from rpgen import model_database
+
+    known = model_database.load().architecture(model_type)
+    if known is None:
+        return {}
+    settings = {**known.tiny.get("settings", {}), **known.head(auto_class).settings}
+    return {path: value for path, value in settings.items() if of_weights(path)}
 
 
 def recipe_of(model_type: str | None, auto_class: str | None = None) -> Recipe | None:

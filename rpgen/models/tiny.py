@@ -14,11 +14,10 @@ from pathlib import Path
 from typing import Any
 
 from rpgen.errors import ModelUnavailableError, RpgenError
-from rpgen.models.awake import SPREAD, UNTRAINED
 from rpgen.models.completion import Overrides, apply, completed, filled
 from rpgen.models.load import built_model, count_parameters
 from rpgen.models.quiet import quiet_transformers
-from rpgen.models.recipe import Recipe, recipe_of
+from rpgen.models.recipe import recipe_of, weights_of
 from rpgen.models.seams import joined, text_config
 from rpgen.models.shrink import LADDER, shrunk
 from rpgen.models.shrink_fit import is_consistent
@@ -98,17 +97,17 @@ def tiny_config(
 ) -> Any:
     """The small configuration, of the type's own class. Raises ModelUnavailableError.
 
-    Without figures of a model's own, as the database remembers that it works; with them, its
-    weights begin as those that work.
+    Without figures, as the database remembers of the type that it works. Those of a model are
+    what it differs in; its weights begin as those of its type and head that work.
     """
     full = full_config(model_type, figures or {})
-    own = {*(figures or {})} - {"model_type"}
-    known = recipe_of(model_type) if own else recipe_of(model_type, auto_class)
-    if known is not None and not own:
-        return step_config(full, figures_of(full), known.rung, known.settings)
+    weights = weights_of(model_type, auto_class) if figures else {}
+    known = recipe_of(model_type, auto_class) if not {*(figures or {})} - {"model_type"} else None
+    if known is not None:
+        return step_config(full, figures_of(full), known.rung, {**known.settings, **weights})
     best: Step | None = None
     failures: list[Exception] = []
-    for step in steps(full, auto_class, failures, _of_weights(known)):
+    for step in steps(full, auto_class, failures, weights):
         if step.parameters <= LARGEST_TINY:
             return step.config
         if best is None or step.parameters < best.parameters:
@@ -120,16 +119,6 @@ def tiny_config(
             f"no tiny {model_type} could be made for {auto_class}: {reason}"
         ) from (failures[0] if failures else None)
     return best.config
-
-
-def _of_weights(recipe: Recipe | None) -> dict[str, Any]:
-    """The settings that say how weights begin, and nothing of the model's structure."""
-    settings = recipe.settings if recipe is not None else {}
-    return {
-        path: value
-        for path, value in settings.items()
-        if path in UNTRAINED or path.rpartition(".")[2] == SPREAD
-    }
 
 
 @dataclass(frozen=True)

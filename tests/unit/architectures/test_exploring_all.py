@@ -23,13 +23,13 @@ for name in sys.argv[1:]:
     if name == "hang":
         time.sleep(600)
     entry = {"rung": 1, "anew": "--anew" in sys.argv}
-    print(json.dumps({"type": name, "tiny": entry}), flush=True)
+    print(json.dumps({"type": name, "found": entry}), flush=True)
 """
 COMMAND = (sys.executable, "-c", ONE)
 
 
 def found(journal: Path) -> dict[str, Any]:
-    return {name: row["tiny"] for name, row in read_journal(journal).items()}
+    return {name: row["found"] for name, row in read_journal(journal).items()}
 
 
 @pytest.mark.processes
@@ -50,7 +50,7 @@ def test_a_type_that_takes_its_process_down_costs_itself_alone(
 @pytest.mark.processes
 def test_types_of_the_journal_are_not_explored_again(tmp_path: Path) -> None:
     journal = tmp_path / "j.jsonl"
-    journal.write_text(json.dumps({"type": "a", "tiny": {"rung": 9}}) + "\n")
+    journal.write_text(json.dumps({"type": "a", "found": {"rung": 9}}) + "\n")
     explore_all(["a", "b"], journal, 2, anew=True, command=COMMAND)
     assert found(journal) == {"a": {"rung": 9}, "b": {"rung": 1, "anew": True}}
 
@@ -59,7 +59,7 @@ def test_a_run_begins_with_an_empty_journal_and_goes_on_only_when_told(tmp_path:
     journal = tmp_path / "new" / "j.jsonl"
     begin_journal(journal, resume=True)
     with journal.open("a") as stream:
-        stream.write(json.dumps({"type": "a", "tiny": {}}) + "\n")
+        stream.write(json.dumps({"type": "a", "found": {}}) + "\n")
     begin_journal(journal, resume=True)
     assert list(read_journal(journal)) == ["a"]
     begin_journal(journal, resume=False)
@@ -82,7 +82,7 @@ def steps(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     def explore(types: list[str], journal: Path, processes: int, *, anew: bool) -> None:
         done.append(("explored", list(types), anew))
         with journal.open("a") as stream:
-            stream.write(json.dumps({"type": "bert", "tiny": {"rung": 5}}) + "\n")
+            stream.write(json.dumps({"type": "bert", "found": {"rung": 5}}) + "\n")
 
     monkeypatch.setenv("RPGEN_MODEL_DB", "")  # which `main` sets
     monkeypatch.setattr(exploring, "explore_all", explore)
@@ -112,7 +112,7 @@ def test_a_second_run_explores_again_and_records_nothing_old(
     path, journal = database(tmp_path), tmp_path / "j.jsonl"
     begin_journal(journal, resume=False)
     with journal.open("a") as stream:
-        stream.write(json.dumps({"type": "clip", "tiny": {"rung": 1}}) + "\n")
+        stream.write(json.dumps({"type": "clip", "found": {"rung": 1}}) + "\n")
     words = ["--output", str(path), "--journal", str(journal)]
     assert main([*words, "bert", "--anew"]) == 0
     assert steps == [("explored", ["bert"], True)]

@@ -38,8 +38,8 @@ def test_recording_the_same_again_changes_nothing(tmp_path: Path) -> None:
 
 def test_a_journal_that_was_torn_is_gone_on_with(tmp_path: Path) -> None:
     path = tmp_path / "journal.jsonl"
-    lines = [json.dumps({"type": "bert", "tiny": {"rung": n}}) for n in (1, 2)]
+    lines = [json.dumps({"type": "bert", "found": {"rung": n}}) for n in (1, 2)]
     path.write_text("\n".join([*lines, '{"type": "cl']))
-    assert read_journal(path)["bert"]["tiny"] == {"rung": 2}
+    assert read_journal(path)["bert"]["found"] == {"rung": 2}
     assert list(read_journal(path)) == ["bert"]
     assert read_journal(tmp_path / "absent") == {}

@@ -213,7 +213,7 @@ def test_trained_weights_are_spared_what_they_do_not_stand(tmp_path: Path) -> No
     }
     one = load(written(tmp_path, ours(architectures={"one": entry}))).architecture("one")
     assert one is not None
-    assert one.unfit == {"fp16", "attention"}
+    assert set(one.unfit(None)) == {"fp16", "attention"}
 
 
 def test_a_refresh_keeps_what_people_know_and_finds_the_rest_anew() -> None:
@@ -238,6 +238,6 @@ def test_what_a_tiny_model_shows_of_the_code_holds_for_trained_weights_too() -> 
     found = Architecture(
         "x", None, None, "AutoModel", "XConfig", tiny={"left_out": left_out}, never={"saving": "so"}
     )
-    assert found.unfit == {"saving", "layers", "draws", "attention"}
+    assert set(found.unfit(None)) == {"saving", "layers", "draws", "attention"}
     assert found.draws
     assert not Architecture("x", None, None, "AutoModel", "XConfig").draws

@@ -76,7 +76,7 @@ def render(model: str, answer: Classification, wishes: Wishes = Wishes()) -> str
     famous = load().model(model)
     known = Known(
         inputs=("text", "image"),
-        never=architecture.unfit if architecture else (),
+        never=architecture.unfit(answer.auto_class) if architecture else {},
         cats=sees_cats(answer.subfamily, None, famous.config if famous else {}),
     )
     return Renderer().render(plan_test(model, "test_hf_name.py", answer, wishes, known))

@@ -93,7 +93,7 @@ def test_class_names(file_name: str, name: str) -> None:
     assert class_name(file_name) == name
 
 
-MISFIT = Known(misfits={"AutoModelForMaskedLM": "setUpClass: KeyError: 'it'"}, draws=True)
+MISFIT = Known(misfit="setUpClass: KeyError: 'it'", draws=True)
 
 
 def test_a_head_that_the_familys_file_does_not_fit_gets_the_general_one() -> None:
@@ -109,13 +109,20 @@ def test_a_head_that_the_familys_file_does_not_fit_gets_the_general_one() -> Non
     assert "torch.manual_seed(0)  # the model draws" in text
 
 
-@pytest.mark.parametrize(
-    ("wishes", "other"),
-    [(Wishes(family=Family.EMBEDDING), None), (Wishes(), "AutoModel")],
-)
-def test_the_familys_file_is_for_who_asks_and_for_other_heads(
-    wishes: Wishes, other: str | None
-) -> None:
-    answer = replace(BERT, auto_class=other) if other else BERT
-    plan = plan_test("own/bert", "test_hf_own_bert.py", answer, wishes, MISFIT)
+def test_the_familys_file_is_for_who_asks_for_it() -> None:
+    wishes = Wishes(family=Family.EMBEDDING)
+    plan = plan_test("own/bert", "test_hf_own_bert.py", BERT, wishes, MISFIT)
     assert (plan.template, plan.notes) == ("hf_embedding_template.py", ())
+
+
+def test_a_check_that_the_head_does_not_stand_is_left_out_and_says_why() -> None:
+    never = {"alone": "it takes no notice of a mask", "cache": "none", "fp16": "too wide"}
+    plan = plan_test("own/bert", "test_hf_own_bert.py", BERT, Wishes(), Known(never=never))
+    assert "alone" not in plan.checks
+    assert plan.precisions == ("bf16",)
+    assert plan.notes == (
+        "Left out:", "- alone: it takes no notice of a mask", "- fp16: too wide"
+    )  # fmt: skip
+    text = Renderer().render(plan)
+    assert "equals_itself" not in text
+    assert "\n# - alone: it takes no notice of a mask\n" in text
