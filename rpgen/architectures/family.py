@@ -47,6 +47,7 @@ _CHECKS = (
     ("attention_implementations", "attention"),
     ("gradients_reach", "gradients"),
     ("saving_and_loading", "saving"),
+    ("generation_is_greedy", "ends"),
     ("generation_does_not_depend", "continued alone"),
     ("padding_changes_nothing", "continued alone"),
     ("alone_equals_itself", "alone"),
@@ -202,19 +203,14 @@ class Head:
         return facts, None, None
 
     def _learned(self, file: File, failures: Sequence[Failure], facts: Facts) -> Facts:
-        raised = next((each for each in failures if not each.is_of_a_check), None)
-        if raised is not None:
-            return {"misfit": str(raised), **facts}
         left_out = dict(facts.get("left_out", {}))
         for failure in failures:
             check = failure.check
-            if check is None or check in left_out:
-                continue
-            why = explained(
-                check, said_by(failure.error), failure.error, file.subject(failure.test)
-            )
-            if why is not None and not why.ground.of_weights:
-                left_out[check] = str(why)
+            why = _reason(file, failure, check) if check and check not in left_out else None
+            if check and why:
+                left_out[check] = why
+            elif not failure.is_of_a_check:
+                return {"misfit": str(failure), **facts}
         return {**facts, "left_out": left_out} if left_out else facts
 
     def _written(self, model: str, facts: Facts) -> File:
@@ -235,6 +231,13 @@ class Head:
 
     def _generator(self, database: ModelDatabase) -> Generator:
         return Generator(Renderer(), database, Settings(self._folder, force=True))
+
+
+def _reason(file: File, failure: Failure, check: str) -> str | None:
+    """The ground on which a check can be left out; None where there is none."""
+    said = said_by(failure.error)
+    why = explained(check, said, failure.error, file.subject(failure.test))
+    return None if why is None or why.ground.of_weights else str(why)
 
 
 def head_of(generator: Generator, model: str) -> tuple[str, str] | None:

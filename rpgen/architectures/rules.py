@@ -191,6 +191,7 @@ _WORDED: Mapping[str, tuple[Rule, ...]] = {
     "attention": (_worded("is written in one way only", Ground.ONE_WAY),),
     "gradients": (_worded("modified by an inplace operation", Ground.IN_PLACE),),
     "rows": (_worded("no output has an entry for each row", Ground.PACKED),),
+    "ends": (_worded("multiple values for keyword argument 'eos_token_id'", Ground.REFUSED),),
     "cache": (_worded("has no attribute 'past_key_values'", Ground.UNDECLARED),),
 }
 

@@ -44,7 +44,8 @@ def _part_of(config: Any, field: str) -> tuple[Any, tuple[str, ...]]:
     """The configuration of the part that a field is of, and its own names for the number."""
     outer, _, inner = field.rpartition(".")
     word = (outer or inner).partition("_")[0]
-    part = getattr(config, f"{word}_config", None)
+    parts = (getattr(config, name, None) for name in (f"{word}_config", word))
+    part = next((each for each in parts if hasattr(each, "model_type")), None)
     if part is not None:
         return part, ()
     if inner.startswith(("decoder", "cross")):

@@ -39,7 +39,7 @@ def assert_promised_outputs(model: Any, inputs: Inputs) -> None:
             else "hidden states were asked for, and no output is declared for them"
         )
     for name, tensors in states.items():
-        _assert_states(tensors, name, layers_of(model.config, name))
+        _assert_states(tensors, name, layers_of(model.config, name), _embedded_width(model))
     for name, weights in _given(outputs, _ATTENTIONS):
         if _has_layers(model.config, name):
             _assert_attentions(weights, name, attending_layers(model.config, name), model)
@@ -72,7 +72,17 @@ def _has_layers(config: Any, name: str) -> bool:
     return not name.endswith("cross_attentions") or bool(config.is_encoder_decoder)
 
 
-def _assert_states(states: Any, name: str, layers: tuple[int, ...]) -> None:
+def _embedded_width(model: Any) -> int | None:
+    """The width of an embedded token, to which some models project what their layers gave."""
+    try:
+        return int(model.get_input_embeddings().weight.shape[-1])
+    except (NotImplementedError, AttributeError):
+        return None
+
+
+def _assert_states(
+    states: Any, name: str, layers: tuple[int, ...], embedded: int | None = None
+) -> None:
     if not states:
         raise AssertionError(f"{name} were asked for, and stay empty")
     if layers and len(states) - 1 not in layers:
@@ -81,6 +91,8 @@ def _assert_states(states: Any, name: str, layers: tuple[int, ...]) -> None:
             " layer and one after each"
         )
     shapes = [_shapes(each) for each in states]
+    if isinstance(shapes[-1], tuple) and shapes[-1][-1:] == (embedded,):
+        shapes[-1] = (*shapes[-1][:-1], shapes[0][-1])  # projected back, as the outputs need it
     for place, shape in enumerate(shapes):
         if layers and shape != shapes[0]:
             raise AssertionError(f"{name}[{place}] has shape {shape}, the first {shapes[0]}")

@@ -8,8 +8,9 @@ from rpgen.families import Subfamily
 
 PRECISIONS = ("bf16", "fp16")
 
-_BESIDE_OTHERS = ("alone", "continued alone", "look_ahead")
-"""What its neighbours and its padding do to a text or a picture, and what follows to a text."""
+_FOR_ALL = ("alone", "continued alone", "look_ahead", "ends")
+"""What its neighbours and its padding do to a text or a picture, what follows does to a text, and
+that an end token ends it."""
 
 _STAGED = frozenset({"efficientnet", "timm_wrapper", "timm_backbone", "mobilenet_v1"})
 """Their hidden states are one per block, or none."""
@@ -23,18 +24,18 @@ def chosen_checks(
     known: bool,
     gguf: bool,
 ) -> frozenset[str]:
-    """Names of the optional checks: files, saving, layers, attention, gradients, memory, cache;
-    alone, continued alone, look_ahead.
+    """Names of the optional checks: files, saving, layers, attention, gradients, memory, cache,
+    and those that are chosen for all.
 
     `known` is False where nothing is known of the architecture. Weights that come out of a
     `gguf` file can't be saved again, and its tokenizer takes long to read a second time.
     """
     files = set() if gguf else {"files", "saving"}
     if not known:
-        return frozenset({*files, *_BESIDE_OTHERS})
+        return frozenset({*files, *_FOR_ALL})
     if subfamily == Subfamily.TEXT_TO_SPEECH:
-        return frozenset({*files, *_BESIDE_OTHERS} - {"saving"})
-    chosen = {*files, *_BESIDE_OTHERS, "gradients", "memory"}
+        return frozenset({*files, *_FOR_ALL} - {"saving"})
+    chosen = {*files, *_FOR_ALL, "gradients", "memory"}
     joint = subfamily == Subfamily.IMAGE_TEXT_ENCODER
     if not joint and model_type not in _STAGED:
         chosen.add("layers")

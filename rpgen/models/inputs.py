@@ -84,10 +84,12 @@ def joint(processor: Any, kinds: tuple[str, ...] = ("text", "image"), seed: int 
     """One call with several kinds of input, through the joint processor of a model.
 
     Where the processor marks the place of an image or a sound in the text with a token, each
-    text carries it.
+    text carries it. Beside images and sounds the text is the same for every seed, so that
+    examples can share a batch.
     """
     given: dict[str, Any] = {}
-    text = "What is shown here?"
+    alone = not {"image", "audio"} & set(kinds)
+    text = _SENTENCES[seed % len(_SENTENCES)] if alone else "What is shown here?"
     if "image" in kinds:
         given["images"] = [example_image(seed=seed)]
         text = _marker(processor, "image_token") + text
