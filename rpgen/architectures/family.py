@@ -112,6 +112,7 @@ class File:
         with _aside():
             unittest.defaultTestLoader.loadTestsFromTestCase(case).run(recorder)
         get_global_resource_pool().cleanup_unused_resources(max_age_minutes=0)
+        del sys.modules[self._path.stem]
         return recorder.found
 
     def subject(self, test: str) -> "Tested":

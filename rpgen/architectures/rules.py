@@ -110,7 +110,8 @@ def _anew(said: str, error: BaseException, one: Any) -> Explained | None:
 
 
 def _unmasked(said: str, error: BaseException, one: Any) -> Explained | None:
-    told = padding.takes_no_notice(one) or padding.pools_the_last(one)
+    of_text = "input_ids" in one.inputs
+    told = of_text and (padding.takes_no_notice(one) or padding.pools_the_last(one))
     return Explained(Ground.UNMASKED, told) if told else None
 
 
@@ -120,12 +121,14 @@ def _continued_unmasked(said: str, error: BaseException, one: Any) -> Explained 
 
 
 def _convolved(said: str, error: BaseException, one: Any) -> Explained | None:
-    told = padding.through_convolutions(one.again, one)
+    of_text = padding.MASK in one.inputs
+    told = of_text and padding.through_convolutions(one.again, one)
     return Explained(Ground.JOINED, told) if told else None
 
 
 def _pooled(said: str, error: BaseException, one: Any) -> Explained | None:
-    told = isinstance(error, AssertionError) and padding.pools_neighbours(one)
+    of_text = {"input_ids", padding.MASK} <= one.inputs.keys()
+    told = of_text and padding.pools_neighbours(one)
     return Explained(Ground.JOINED, told) if told else None
 
 

@@ -12,15 +12,13 @@ from typing import Any
 import torch
 from torch.overrides import TorchFunctionMode
 
-from rpgen.checks.compare import assert_same
 from rpgen.checks.generation import generated
 from rpgen.checks.remarks import remark
 from rpgen.checks.running import run
 from rpgen.checks.tensors import named_tensors
 
-_MASK = "attention_mask"
-_SHORTEST = 8  # tokens
-_PADS = 8
+MASK = "attention_mask"
+_STATE = 3  # dimensions: (rows, places, width)
 _SAID = re.compile(r"#\s*(.*\blast token's hidden state\b.*\bpadding\b.*)")
 _CONVOLUTIONS = {
     torch.nn.functional.conv1d, torch.conv1d, torch.nn.functional.conv2d, torch.conv2d,
@@ -30,20 +28,20 @@ _CONVOLUTIONS = {
 
 def takes_no_notice(one: Any) -> str | None:
     """What shows that the result of a run does not depend on a mask of padding."""
-    if _MASK not in inspect.signature(one.model.forward).parameters:
-        return f"forward of {type(one.model).__name__} takes no {_MASK}"
-    if _MASK not in one.inputs:
+    if MASK not in inspect.signature(one.model.forward).parameters:
+        return f"forward of {type(one.model).__name__} takes no {MASK}"
+    if MASK not in one.inputs:
         return None
     whole, holed = (run(one.model, inputs) for inputs in _with_and_without_hole(one.inputs))
     return (
-        f"a hole in the {_MASK} changes nothing, to the last bit" if _equal(whole, holed) else None
+        f"a hole in the {MASK} changes nothing, to the last bit" if _equal(whole, holed) else None
     )
 
 
 def generates_without_notice(one: Any, new_tokens: int) -> str | None:
     """The same of generation, which may leave out a mask that `forward` would take."""
     given = {name: value for name, value in one.inputs.items() if name != "labels"}
-    if _MASK not in given:
+    if MASK not in given:
         return None
     whole, holed = (
         generated(one.model, each, new_tokens) for each in _with_and_without_hole(given)
@@ -51,15 +49,15 @@ def generates_without_notice(one: Any, new_tokens: int) -> str | None:
     if not torch.equal(whole.sequences, holed.sequences):
         return None
     same = all(map(torch.equal, whole.logits or (), holed.logits or ()))
-    return f"to generate(), a hole in the {_MASK} changes nothing" if same else None
+    return f"to generate(), a hole in the {MASK} changes nothing" if same else None
 
 
 def _with_and_without_hole(inputs: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     """The inputs, and the same with the second token of each row masked as well."""
     yield dict(inputs)
-    mask = inputs[_MASK].clone()
+    mask = inputs[MASK].clone()
     mask[:, 1] = 0
-    yield {**inputs, _MASK: mask}
+    yield {**inputs, MASK: mask}
 
 
 def _equal(first: Any, second: Any) -> bool:
@@ -91,7 +89,7 @@ class _Unpadded(TorchFunctionMode):  # type: ignore[misc]
         self._hook = model.register_forward_pre_hook(self._keep, with_kwargs=True)
 
     def _keep(self, model: Any, args: Any, kwargs: dict[str, Any]) -> None:
-        self._mask = kwargs.get(_MASK)
+        self._mask = kwargs.get(MASK)
 
     def __exit__(self, *error: Any) -> None:
         self._hook.remove()
@@ -117,43 +115,17 @@ class _Unpadded(TorchFunctionMode):  # type: ignore[misc]
 
 
 def pools_neighbours(one: Any) -> str | None:
-    """Whether a text is the same alone and before padding at some lengths, and at others not: then
-    its places are joined by twos or fours, the last with padding where they don't come out even."""
-    row = int(one.inputs[_MASK].sum(1).argmax())
-    ids = one.inputs["input_ids"][row : row + 1, : int(one.inputs[_MASK][row].sum())]
-    lengths = range(_SHORTEST, ids.shape[1] + 1)
-    same = [length for length in lengths if _same_before_padding(one.model, ids[:, :length])]
-    others = [length for length in lengths if length not in same]
-    if not same or not others:
-        return None
-    return f"{same[0]} tokens are the same alone and before padding, {others[0]} are not"
-
-
-def _same_before_padding(model: Any, ids: torch.Tensor) -> bool:
-    length = ids.shape[1]
-    pads = torch.zeros_like(ids[:, :1]).expand(1, _PADS)
-    padded = {
-        "input_ids": torch.cat([ids, pads], dim=1),
-        _MASK: torch.cat([torch.ones_like(ids), pads], dim=1),
-    }
-    alone = run(model, {"input_ids": ids, _MASK: torch.ones_like(ids)})
-    beside = {
-        name: tensor[:, :length]
-        if tensor.ndim > 1 and tensor.shape[1] == length + _PADS
-        else tensor
-        for name, tensor in named_tensors(run(model, padded))
-    }
-    wanted = {name: tensor for name, tensor in named_tensors(alone) if name in beside}
-    comparable = {name: each for name, each in wanted.items() if beside[name].shape == each.shape}
-    if not comparable:
-        return False
-    try:
-        assert_same(
-            {name: beside[name] for name in comparable}, comparable, "before padding", model
-        )
-    except AssertionError:
-        return False
-    return True
+    """Whether layers have fewer places than the text: some are then of two of its tokens, or of
+    the last one and padding."""
+    length = one.inputs["input_ids"].shape[1]
+    outputs = run(one.model, one.inputs, output_hidden_states=True)
+    places = [
+        tensor.shape[1]
+        for name, tensor in named_tensors(outputs)
+        if "hidden_states" in name and tensor.ndim == _STATE
+    ]
+    fewest = min(places, default=length)
+    return f"a state of {length} tokens has {fewest} places" if 1 < fewest < length else None
 
 
 def pools_the_last(one: Any) -> str | None:

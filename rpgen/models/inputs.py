@@ -18,6 +18,8 @@ _SENTENCES = (
     "Yesterday the train to the coast was forty minutes late, and nobody could say why.",
 )
 
+_IGNORED = -100  # a label that no loss counts
+
 
 def example_sentences(count: int = 3) -> list[str]:
     """Sentences of different length; after the fifth they come again with a number."""
@@ -100,7 +102,14 @@ def joint(processor: Any, kinds: tuple[str, ...] = ("text", "image"), seed: int 
         text = _marker(processor, "audio_token") + text
     if "text" in kinds:
         given["text"] = [text]
-    return processor(**given, return_tensors="pt", padding=True)
+    return without_empty_labels(processor(**given, return_tensors="pt", padding=True))
+
+
+def without_empty_labels(inputs: Any) -> Any:
+    """Labels that ask for nothing are left out: their loss is the mean of no values."""
+    if "labels" in inputs and bool((inputs["labels"] == _IGNORED).all()):
+        del inputs["labels"]
+    return inputs
 
 
 def _marker(processor: Any, name: str) -> str:

@@ -86,6 +86,9 @@ _AT_LEAST = {"base_channels": NORM_GROUPS, "neck_out_channels": 64}
 
 _OUTPUTS = ("out_indices", "backbone_out_indices")
 
+_PATTERN = "block_types"
+"""The kinds of layers that come again and again, in their order: one round of them stays."""
+
 _TINY_BACKBONE: dict[str, Any] = {
     "model_type": "resnet",
     "embedding_size": 16,
@@ -304,6 +307,7 @@ def _stack(config: Mapping[str, Any], rung: Rung) -> _Stack | None:
     for index in range(depth):
         chosen.setdefault(tuple(kind[index] for kind in kinds), index)
     kept = sorted(chosen.values())[:KINDS_OF_LAYERS]
-    wanted = max([rung.layers, *(len(config.get(name) or ()) for name in _OUTPUTS)])
+    lengths = [len(config.get(name) or ()) for name in (*_OUTPUTS, _PATTERN)]
+    wanted = max(rung.layers, *lengths)
     others = [index for index in range(depth) if index not in kept]
     return _Stack(depth, tuple(sorted(kept + others[: max(0, wanted - len(kept))])))

@@ -6,7 +6,7 @@ from typing import Any
 
 _EXPERTS = re.compile(r"^(num|n|moe_num)_(?!shared)\w*experts$")
 _ROWS = re.compile(r"^(hidden_size|moe_latent_size|\w*intermediate_size)$")
-_FEATURE_LAYERS = re.compile("feature_layers?$|deepstack_visual_indexes$|select_layers?$")
+_FEATURE_LAYERS = re.compile("feature_layers?$|deepstack_visual_indexes$|select_layers?$|hook_ids$")
 _SMALLEST_HEAD = 8
 _SHORTEST_BLOCK = 3
 _HEADS = ("num_attention_heads", "n_head", "num_heads", "encoder_attention_heads")
@@ -163,7 +163,8 @@ def fit_outputs(small: dict[str, Any], depth: int) -> None:
 
 def fit_feature_layers(small: dict[str, Any]) -> None:
     """Layers of the vision part whose states are used: of those that are left."""
-    parts = [small.get(name) for name in ("vision_config", "vit_config", "image_config")]
+    names = ("vision_config", "vit_config", "image_config", "patch_model_config")
+    parts = [small.get(name) for name in names]
     depths = [
         first_count(part, ("num_hidden_layers", "depth", "num_layers"))
         for part in parts

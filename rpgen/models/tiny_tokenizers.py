@@ -195,11 +195,21 @@ def _byte_level(special: dict[str, int], size: int) -> Any:
 
 
 def _characters(special: SpecialTokens, size: int) -> Any:
-    from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, pre_tokenizers
+    from tokenizers import (
+        AddedToken,
+        Regex,
+        Tokenizer,
+        decoders,
+        models,
+        normalizers,
+        pre_tokenizers,
+    )
 
     letters = [" ", *string.ascii_lowercase, *"'.,?!-", *string.digits, *string.ascii_uppercase]
     vocabulary = _vocabulary(letters, special.ids, size)
     tokenizer = Tokenizer(models.WordLevel(vocabulary, unk_token=special.roles["unk"]))
+    if letters[-1] not in vocabulary:  # no room for capitals, not for all of them
+        tokenizer.normalizer = normalizers.Lowercase()
     tokenizer.pre_tokenizer = pre_tokenizers.Split(Regex("."), behavior="isolated")
     tokenizer.decoder = decoders.Fuse()
     tokenizer.add_special_tokens([AddedToken(token, special=True) for token in special.ids])
