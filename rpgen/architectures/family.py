@@ -19,8 +19,8 @@ import tempfile
 import time
 import unittest
 import warnings
-from collections.abc import Mapping, Sequence
-from contextlib import redirect_stdout
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -47,6 +47,7 @@ _CHECKS = (
     ("attention_implementations", "attention"),
     ("gradients_reach", "gradients"),
     ("saving_and_loading", "saving"),
+    ("part_of_the_image_matters", "channels"),
     ("generation_is_greedy", "ends"),
     ("generation_does_not_depend", "continued alone"),
     ("padding_changes_nothing", "continued alone"),
@@ -109,15 +110,14 @@ class File:
     def failures(self) -> list[Failure]:
         recorder = _Recorder()
         case = self._case()
-        with _aside():
+        with _alone(self._path.stem):
             unittest.defaultTestLoader.loadTestsFromTestCase(case).run(recorder)
-        get_global_resource_pool().cleanup_unused_resources(max_age_minutes=0)
         del sys.modules[self._path.stem]
         return recorder.found
 
     def subject(self, test: str) -> "Tested":
         case = self._case()
-        with _aside():
+        with _alone(self._path.stem):
             case.setUpClass()
         return Tested(self, case(test), sys.modules[case.__module__])
 
@@ -155,7 +155,6 @@ class Tested:
         return self._module.CHECKPOINT.load_model(device=device, dtype=dtype)
 
     def fresh(self) -> "Tested":
-        get_global_resource_pool().cleanup_unused_resources(max_age_minutes=0)
         return self._file.subject(self._case._testMethodName)
 
 
@@ -255,6 +254,15 @@ def find(model_type: str, auto_class: str) -> Facts:
             return Head(model_type, auto_class, Path(folder)).find()
     finally:
         os.environ[paths.MODEL_DATABASE] = before
+
+
+@contextmanager
+def _alone(name: str) -> Iterator[None]:
+    """What is taken from the pool is new, and nothing of it stays there."""
+    pool = get_global_resource_pool()
+    with _aside(), pool.owner(name):
+        yield
+        pool.clear()
 
 
 def _aside() -> Any:

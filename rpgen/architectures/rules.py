@@ -17,6 +17,8 @@ from rpgen.models.examples.failure import raised_on_purpose
 
 _NEW_TOKENS = 4
 
+_OTHER_CHANNEL = re.compile("channel [1-9]")
+
 Rule = Callable[[str, BaseException, Any], "Explained | None"]
 
 
@@ -132,6 +134,11 @@ def _pooled(said: str, error: BaseException, one: Any) -> Explained | None:
     return Explained(Ground.JOINED, told) if told else None
 
 
+def _grey(said: str, error: BaseException, one: Any) -> Explained | None:
+    told = evidence.reads_grey(one.model) if _OTHER_CHANNEL.match(said) else None
+    return Explained(Ground.UNUSED, told) if told else None
+
+
 def _without_gradient(said: str, error: BaseException, one: Any) -> Explained | None:
     """Each stack that was missed must be explained."""
     names = getattr(error, "missed", ())
@@ -206,6 +213,7 @@ _PROVEN: Mapping[str, tuple[Rule, ...]] = {
     "rows": (_draws,),
     "look_ahead": (_both_ways, _by_masks(_looks_back), _draws),
     "cache": (_both_ways, _draws, _untold, _anew),
+    "channels": (_grey,),
     "alone": (_draws, _unmasked, _convolved, _pooled),
     "continued alone": (_continued_unmasked, _unmasked),
     "bf16": _of_half("bf16"),

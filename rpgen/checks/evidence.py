@@ -29,6 +29,7 @@ _OF_TYPES = re.compile(r"dtype|scalar type|bias type")
 _BOTH_WAYS = re.compile(r"#\s*(.*\balways bidirectional\b.*)")
 _NO_FIRST_STATE = re.compile(r"#\s*(.*Initial hidden state\W* is not supported[\w ]*)")
 _FOR_ONE_TOKEN = re.compile(r"(use_precomputed_states = [^=]*\bseq_len == 1)\b")
+_ONE_CHANNEL = re.compile(r"(all channels values are the same,\s+extract the first channel)")
 _AGITATION = 0.5  # of a weight's own spread
 _SEVERAL = 2  # tokens
 
@@ -50,6 +51,38 @@ def by_choices(check: str, one: Any) -> str | None:
         return None
     told = str(second)
     return f"{told}; with the same choices the result is the same" if told else None
+
+
+class _Norms(TorchFunctionMode):  # type: ignore[misc]
+    """Norms are taken in fp32, whatever the type of what they are of."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.underflown = 0
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if func is not torch.nn.functional.normalize:
+            return func(*args, **(kwargs or {}))
+        values = args[0]
+        result = func(values.float(), *args[1:], **(kwargs or {})).to(values.dtype)
+        own = func(values, *args[1:], **(kwargs or {}))
+        self.underflown += int((~own.isfinite() & result.isfinite()).sum())
+        return result
+
+
+def by_norms(check: str, one: Any) -> str | None:
+    """How many values a half type loses where it divides by a norm that it can't hold, where
+    that is all: with the norms taken in fp32, the result is the same."""
+    dtype = DTYPES[check]
+    expected = run(one.model, one.inputs)
+    with in_dtype(one.model, dtype), _Norms() as norms:
+        outputs = run(one.model, on(one.inputs, device_of(one.model), dtype))
+    try:
+        assert_same(outputs, expected, "with norms in fp32", one.model, dtype=dtype)
+    except AssertionError:
+        return None
+    told = f"{norms.underflown} values were divided by a norm that it can't hold"
+    return f"{told}; with norms in fp32 the result is the same" if norms.underflown else None
 
 
 def by_masks(check: Callable[[], None], one: Any) -> str | None:
@@ -128,6 +161,12 @@ def draws(one: Any) -> bool:
 def reads_both_ways(model: Any) -> str | None:
     """What of the configuration, or of the model's code, says that a text is read as a whole."""
     return _configured_both_ways(model.config) or _written_both_ways(type(model))
+
+
+def reads_grey(model: Any) -> str | None:
+    """The remark of transformers' code that a picture's channels are one, of which it reads the
+    first."""
+    return remark(type(model), _ONE_CHANNEL)
 
 
 def _written_both_ways(kind: type) -> str | None:

@@ -69,20 +69,23 @@ def _without(output: torch.Tensor, place: int, length: int) -> torch.Tensor:
     return torch.cat([output[:, :place], output[:, place + 1 :]], dim=1)
 
 
-def assert_every_part_matters(model: Any, inputs: Inputs, name: str) -> None:
+def assert_every_part_matters(
+    model: Any, inputs: Inputs, name: str, *, channels: bool = True
+) -> None:
     """Each channel and quarter of a picture, each quarter of a sound changes the result.
 
     `name` is the input, (..., channels, height, width) for `pixel_values`, else (..., time).
+    Without `channels`, of those only the first has to: some models read a grey picture there.
     """
     given = on(inputs, device_of(model))
     before = main_output(run(model, given))
-    for what, mask in _parts(given[name], name).items():
+    for what, mask in _parts(given[name], name, channels).items():
         changed = torch.where(mask, -given[name] + 0.5, given[name])
         after = main_output(run(model, {**given, name: changed}))
         assert_different(after, before, f"{what} of {name} was changed")
 
 
-def _parts(values: torch.Tensor, name: str) -> dict[str, torch.Tensor]:
+def _parts(values: torch.Tensor, name: str, channels: bool) -> dict[str, torch.Tensor]:
     masks: dict[str, torch.Tensor] = {}
     if name != "pixel_values":
         for quarter, places in enumerate(torch.arange(values.shape[-1]).chunk(4)):
@@ -90,7 +93,7 @@ def _parts(values: torch.Tensor, name: str) -> dict[str, torch.Tensor]:
             mask[..., places] = True
             masks[f"quarter {quarter + 1}"] = mask
         return masks
-    for channel in range(values.shape[-3]):
+    for channel in range(values.shape[-3] if channels else 1):
         mask = torch.zeros_like(values, dtype=torch.bool)
         mask[..., channel, :, :] = True
         masks[f"channel {channel}"] = mask

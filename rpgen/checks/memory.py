@@ -25,9 +25,10 @@ MB = 2**20
 OF_WEIGHTS, LEAST_OF_WEIGHTS_MB = 1.25, 2.0
 """Weights may be that much more or less than predicted: buffers, tied or unused tensors."""
 
-OF_A_RUN, OF_INPUTS, LEAST_OF_A_RUN_MB = 4.0, 64.0, 64.0
+OF_A_RUN, OF_INPUTS, OF_OUTPUTS, LEAST_OF_A_RUN_MB = 4.0, 64.0, 4.0, 64.0
 """A run may take so many times what was predicted for it, or so many times its inputs (the first
-layers of a detector hold its picture in many channels), and the last in any case."""
+layers of a detector hold its picture in many channels), or its outputs (the classes of each
+pixel), and the last in any case."""
 
 _DTYPES = {torch.float32: "fp32", torch.float16: "fp16", torch.bfloat16: "bf16"}
 _TOKENS = 256
@@ -50,9 +51,8 @@ def assert_memory_as_predicted(model: Any, checkpoint: Any, inputs: Inputs, fami
     if computed_of(model) is not None:
         return  # a run's memory is the backend's, and none of it is torch's
     expected = _of_a_run(model, checkpoint, predicted, family, dtype)
-    given = sum(_storages(tensor for _, tensor in named_tensors(dict(inputs))).values()) / MB
-    allowed = max(expected * OF_A_RUN, given * OF_INPUTS, LEAST_OF_A_RUN_MB)
-    taken = peak_of_a_run(model, inputs) / MB
+    given, taken, made = _figures_of_a_run(model, inputs)
+    allowed = max(expected * OF_A_RUN, given * OF_INPUTS, made * OF_OUTPUTS, LEAST_OF_A_RUN_MB)
     if taken > allowed:
         raise AssertionError(
             f"a run takes {taken:.1f} MB beside the weights, {expected:.1f} MB were predicted;"
@@ -62,11 +62,16 @@ def assert_memory_as_predicted(model: Any, checkpoint: Any, inputs: Inputs, fami
 
 def peak_of_a_run(model: Any, inputs: Inputs) -> int:
     """The most bytes of tensors that a run had alive at one time, weights and inputs aside."""
+    return round(_figures_of_a_run(model, inputs)[1] * MB)
+
+
+def _figures_of_a_run(model: Any, inputs: Inputs) -> tuple[float, float, float]:
+    """Megabytes of what goes in, of what was alive at one time at most, and of what comes out."""
     given = [tensor for _, tensor in named_tensors(dict(inputs))]
     with _Alive([*model.parameters(), *model.buffers(), *given]) as alive:
-        run(model, inputs)
-    peak: int = alive.peak
-    return peak
+        outputs = run(model, inputs)
+    made = _storages(tensor for _, tensor in named_tensors(outputs))
+    return sum(_storages(given).values()) / MB, alive.peak / MB, sum(made.values()) / MB
 
 
 def _of_a_run(model: Any, checkpoint: Any, weights: float, family: str, dtype: str | None) -> float:

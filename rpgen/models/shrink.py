@@ -217,7 +217,9 @@ def _shrink_count(key: str, value: int, rung: Rung, config: Mapping[str, Any]) -
         return KEYPOINTS
     if key == "attention_window":
         return min(value, ATTENTION_WINDOW)
-    if key in ("chunk_size", "mamba_chunk_size"):
+    if key in ("chunk_size", "mamba_chunk_size") or (
+        key == "block_size" and "num_global_tokens" in config
+    ):
         return min(value, CHUNK)
     if key == "context_length" and "horizon_length" in config:
         return min(value, SERIES)

@@ -75,6 +75,9 @@ def input_ids(facts: Facts, situation: Situation, made: Made) -> Spec:
     length = situation.length + sum(run[1] for run in runs)
     if "image_embeds_position_mask" in situation.names:
         length += facts.number("latent_query_num", default=1)
+    end = figure(facts.config, "eos_token_id", kinds=(int,)) if situation.ended else None
+    if end is not None:
+        runs.append((length - 1, 1, int(end)))
     return with_runs(tokens((rows, length), below), runs)
 
 

@@ -74,6 +74,13 @@ def _smaller_ids(failure: Failure) -> Situation | None:
     return None
 
 
+def _with_end(failure: Failure) -> Situation | None:
+    """The end of a text stands for all of it, in some models."""
+    if "must contain at least one <eos>" not in failure.words:
+        return None
+    return failure.situation.but(ended=True)
+
+
 def _longer_sound(failure: Failure) -> Situation | None:
     small = "too small|smaller than|Kernel size can.t be greater|negative dim|shorter than"
     now = failure.situation
@@ -102,6 +109,7 @@ RULES: tuple[Rule, ...] = (
     repair_films.mask_that_selects,
     _places,
     _smaller_ids,
+    _with_end,
     repair_pictures.larger_image,
     _longer_sound,
     repair_pictures.image_as_told,

@@ -15,7 +15,8 @@ class Situation:
     frames); `turned` is a sound in the other of its two. `places` is how many tokens each kind
     of input takes in a text, `streams` how many ids each place of a text has, `flat` is a text of
     one id a place where more are documented, too, `spans` are films in the places of pictures
-    between two marks, `axes` how many axes a mask has at most."""
+    between two marks, `ended` is a text with its end token, `axes` how many axes a mask has at
+    most."""
 
     names: tuple[str, ...]
     batch: int = 2
@@ -28,6 +29,7 @@ class Situation:
     streams: int | None = None
     flat: bool = False
     spans: bool = False
+    ended: bool = False
     pixel_rank: int | None = None
     pixel_images: int = 1
     film_rank: int | None = None
