@@ -85,6 +85,13 @@ class Architecture:
         return {**self.never, **of_code, **self.head(auto_class).left_out}
 
     @property
+    def part(self) -> tuple[str, str] | None:
+        """The class of the part that was run for a type whose whole can't be called, and what
+        shows that it can't; None where it can."""
+        shown = self.tiny.get("limits", {}).get("whole")
+        return (self.tiny["auto_class"], shown) if shown else None
+
+    @property
     def draws(self) -> bool:
         """Whether the model draws random numbers whenever it runs."""
         return "draws" in self.tiny.get("left_out", {})

@@ -237,7 +237,7 @@ def _reason(file: File, failure: Failure, check: str) -> str | None:
     """The ground on which a check can be left out; None where there is none."""
     said = said_by(failure.error)
     why = explained(check, said, failure.error, file.subject(failure.test))
-    return None if why is None or why.ground.of_weights else str(why)
+    return None if why is None or why.ground.of_weights else str(why)[:_LONGEST]
 
 
 def head_of(generator: Generator, model: str) -> tuple[str, str] | None:

@@ -97,6 +97,8 @@ def _draws(said: str, error: BaseException, one: Any) -> Explained | None:
 
 
 def _both_ways(said: str, error: BaseException, one: Any) -> Explained | None:
+    if {"labels", "decoder_input_ids"} & one.inputs.keys():
+        return None  # it writes what it does not read
     told = evidence.reads_both_ways(one.model)
     return Explained(Ground.BOTH_WAYS, told) if told else None
 
@@ -112,7 +114,7 @@ def _anew(said: str, error: BaseException, one: Any) -> Explained | None:
 
 
 def _unmasked(said: str, error: BaseException, one: Any) -> Explained | None:
-    of_text = "input_ids" in one.inputs
+    of_text = isinstance(error, AssertionError) and "input_ids" in one.inputs
     told = of_text and (padding.takes_no_notice(one) or padding.pools_the_last(one))
     return Explained(Ground.UNMASKED, told) if told else None
 
@@ -122,14 +124,19 @@ def _continued_unmasked(said: str, error: BaseException, one: Any) -> Explained 
     return Explained(Ground.UNMASKED, told) if told else None
 
 
+def _continued_untold(said: str, error: BaseException, one: Any) -> Explained | None:
+    told = isinstance(error, AssertionError) and evidence.continues_when_told(one)
+    return Explained(Ground.UNTOLD, told) if told else None
+
+
 def _convolved(said: str, error: BaseException, one: Any) -> Explained | None:
-    of_text = padding.MASK in one.inputs
+    of_text = isinstance(error, AssertionError) and padding.MASK in one.inputs
     told = of_text and padding.through_convolutions(one.again, one)
     return Explained(Ground.JOINED, told) if told else None
 
 
 def _pooled(said: str, error: BaseException, one: Any) -> Explained | None:
-    of_text = {"input_ids", padding.MASK} <= one.inputs.keys()
+    of_text = isinstance(error, AssertionError) and "input_ids" in one.inputs
     told = of_text and padding.pools_neighbours(one)
     return Explained(Ground.JOINED, told) if told else None
 
@@ -212,10 +219,10 @@ _PROVEN: Mapping[str, tuple[Rule, ...]] = {
     "gradients": (_without_gradient, _refused),
     "rows": (_draws,),
     "look_ahead": (_both_ways, _by_masks(_looks_back), _draws),
-    "cache": (_both_ways, _draws, _untold, _anew),
+    "cache": (_both_ways, _draws, _untold, _anew, _refused),
     "channels": (_grey,),
     "alone": (_draws, _unmasked, _convolved, _pooled),
-    "continued alone": (_continued_unmasked, _unmasked),
+    "continued alone": (_continued_unmasked, _unmasked, _continued_untold),
     "bf16": _of_half("bf16"),
     "fp16": _of_half("fp16"),
 }

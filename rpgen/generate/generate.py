@@ -125,6 +125,7 @@ class Generator:
             never=architecture.unfit(auto_class) if architecture else {},
             draws=architecture is not None and architecture.draws,
             misfit=architecture.head(auto_class).misfit if architecture else None,
+            part=architecture.part if architecture else None,
             cats=sees_cats(answer.subfamily, files.config, famous.config if famous else {}),
         )
         plan = plan_test(reference.name, test_file_name(reference), answer, wishes, known)

@@ -100,7 +100,8 @@ class Known:
     kinds of input it takes together (text, image, audio, video), `never` the checks that its
     architecture or its trained weights do not stand by their nature, each with the reason,
     `draws` whether it draws random numbers, `misfit` what the file of its family raised where it
-    does not fit the head, `cats` whether it tells cats from other things.
+    does not fit the head, `part` the class of a part that can be called alone where the whole has
+    no `forward`, and what shows that, `cats` whether it tells cats from other things.
     """
 
     label: str | None = None
@@ -109,6 +110,7 @@ class Known:
     never: Mapping[str, str] = field(default_factory=dict)
     draws: bool = False
     misfit: str | None = None
+    part: tuple[str, str] | None = None
     cats: bool = False
 
 
@@ -122,7 +124,8 @@ def plan_test(
     """The plan for one model. `model` is what `Checkpoint` takes."""
     family = wishes.family or (answer.family if wishes.use_model_family else None)
     subfamily = answer.subfamily if family is not None and family == answer.family else None
-    auto_class = head_of(answer, subfamily)
+    part = known.part if wishes.weights == "tiny" else None
+    auto_class = part[0] if part else head_of(answer, subfamily)
     misfit = known.misfit if wishes.family is None and family else None
     whole = chosen_checks(
         subfamily,
@@ -140,7 +143,7 @@ def plan_test(
         model=model,
         family=str(family or "general"),
         subfamily=str(subfamily) if subfamily else None,
-        template=template_name(None if misfit else family),
+        template=template_name(None if misfit or part else family),
         auto_class=auto_class,
         output=OUTPUTS.get(auto_class, Output()),
         checkpoint=_checkpoint(auto_class, answer.model_type, wishes),
@@ -152,7 +155,7 @@ def plan_test(
         precisions=tuple(each for each in precisions if each not in known.never),
         expects=expectations_of(known.label or model, subfamily, known.cats),
         draws=known.draws or subfamily == Subfamily.TEXT_TO_SPEECH,
-        notes=tuple(_notes({*whole, *precisions}, known.never, misfit)),
+        notes=tuple(_notes({*whole, *precisions}, known.never, misfit, part)),
     )
 
 
@@ -163,9 +166,16 @@ def head_of(answer: Classification, subfamily: Subfamily | None) -> str:
     return answer.auto_class or "AutoModel"
 
 
-def _notes(whole: Collection[str], never: Mapping[str, str], misfit: str | None) -> Iterator[str]:
+def _notes(
+    whole: Collection[str],
+    never: Mapping[str, str],
+    misfit: str | None,
+    part: tuple[str, str] | None,
+) -> Iterator[str]:
     """What the file is not and what it leaves out, each with its reason, in lines."""
-    if misfit:
+    if part:
+        yield from in_lines(f"A part of the model: {part[1]}")
+    elif misfit:
         yield from in_lines(f"Not the file of its family, where {misfit}")
     left_out = [name for name in never if name in whole]
     if left_out:

@@ -67,8 +67,8 @@ def awaken(
             for norm in unused_norms(model):
                 norm.weight.fill_(norm_gain)
         if fan_gain is not None:
-            for weight, fan_in in _weighted(model):
-                _widen(weight, fan_gain / fan_in**0.5)
+            for module, fan_in in _weighted(model):
+                _widen(module, fan_gain / fan_in**0.5)
         if norm_data is not None:
             _show(model, torch.randn(*norm_data, generator=generator))
 
@@ -89,25 +89,29 @@ def _show(model: Any, noise: "torch.Tensor") -> None:
             norm.eval()
 
 
-def _weighted(model: Any) -> "Iterator[tuple[torch.Tensor, float]]":
-    """The weights of linear layers and convolutions, each with the inputs of one output."""
+def _weighted(model: Any) -> "Iterator[tuple[Any, float]]":
+    """Linear layers and convolutions, each with the inputs of one output."""
     import torch
 
     for module in model.modules():
         if isinstance(module, torch.nn.modules.conv._ConvTransposeNd):
             weight = module.weight
-            yield weight, weight.numel() / weight.shape[1] / math.prod(module.stride)
+            yield module, weight.numel() / weight.shape[1] / math.prod(module.stride)
         elif isinstance(module, torch.nn.Linear | torch.nn.modules.conv._ConvNd):
-            yield module.weight, module.weight[0].numel()
+            yield module, module.weight[0].numel()
 
 
-def _widen(weight: "torch.Tensor", spread: float) -> None:
-    """To a spread, where it is less; what is all alike stays so."""
+def _widen(module: Any, spread: float) -> None:
+    """Its weight to a spread, where it is less; what is all alike stays so. A weight that is
+    made of its length and its direction gets another length."""
+    weight = module.weight
     if weight.is_meta or weight.numel() < 2:
         return
+    parts = getattr(module, "parametrizations", {})
     present = float(weight.std())
     if 0 < present < spread:
-        weight.mul_(spread / present)
+        kept = parts["weight"].original0 if "weight" in parts else weight
+        kept.mul_(spread / present)
 
 
 def unused_norms(model: Any) -> "Iterator[torch.nn.modules.batchnorm._BatchNorm]":

@@ -6,6 +6,8 @@ Nothing is constant or empty, because a model that ignores its input would pass 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from rpgen.errors import UsageError
+
 if TYPE_CHECKING:
     import numpy as np
     from PIL import Image
@@ -87,8 +89,11 @@ def joint(processor: Any, kinds: tuple[str, ...] = ("text", "image"), seed: int 
 
     Where the processor marks the place of an image or a sound in the text with a token, each
     text carries it. Beside images and sounds the text is the same for every seed, so that
-    examples can share a batch.
+    examples can share a batch. Raises UsageError for pictures that the processor doesn't take.
     """
+    if "image" in kinds and not hasattr(processor, "image_processor"):
+        name, wanted = type(processor).__name__, " and ".join(kinds)
+        raise UsageError(f"{name} does not take {wanted} in one call: write encode() by hand")
     given: dict[str, Any] = {}
     alone = not {"image", "audio"} & set(kinds)
     text = _SENTENCES[seed % len(_SENTENCES)] if alone else "What is shown here?"
