@@ -11,7 +11,7 @@ import torch
 from PIL import Image
 from rpgen import checks, get_global_resource_pool
 from rpgen.models import Checkpoint
-from rpgen.models.inputs import example_image
+from rpgen.models.inputs import example_image, moved
 
 FAMILY = "multimodal"
 CHECKPOINT = Checkpoint(
@@ -69,7 +69,7 @@ class TestOpenaiClipVitBasePatch32(unittest.TestCase):
         inputs = self.processor(
             text=texts, images=images, padding=True, return_tensors="pt"
         )
-        return inputs.to(self.model.device, self.model.dtype)
+        return moved(inputs, self.model.device, self.model.dtype)
 
     def example(self):
         """Pictures, and texts of different length."""
@@ -207,4 +207,4 @@ def main():
 if __name__ == "__main__":
     sys.exit(main())
 
-# rpgen:signature 706ae7f4bb88406c
+# rpgen:signature 8f0cf50b21529675

@@ -137,7 +137,7 @@ class TestOpenaiWhisperTiny(unittest.TestCase):
         checks.assert_part_agrees(
             self.feature_extractor,
             CHECKPOINT.load_feature_extractor,
-            raw_speech=self.sounds,
+            self.sounds,
             sampling_rate=self.feature_extractor.sampling_rate,
         )
 
@@ -245,4 +245,4 @@ def main():
 if __name__ == "__main__":
     sys.exit(main())
 
-# rpgen:signature 325a53fc039b16ba
+# rpgen:signature 4934609e5a8108ab

@@ -124,11 +124,6 @@ def _continued_unmasked(said: str, error: BaseException, one: Any) -> Explained 
     return Explained(Ground.UNMASKED, told) if told else None
 
 
-def _continued_untold(said: str, error: BaseException, one: Any) -> Explained | None:
-    told = isinstance(error, AssertionError) and evidence.continues_when_told(one)
-    return Explained(Ground.UNTOLD, told) if told else None
-
-
 def _convolved(said: str, error: BaseException, one: Any) -> Explained | None:
     of_text = isinstance(error, AssertionError) and padding.MASK in one.inputs
     told = of_text and padding.through_convolutions(one.again, one)
@@ -222,7 +217,7 @@ _PROVEN: Mapping[str, tuple[Rule, ...]] = {
     "cache": (_both_ways, _draws, _untold, _anew, _refused),
     "channels": (_grey,),
     "alone": (_draws, _unmasked, _convolved, _pooled),
-    "continued alone": (_continued_unmasked, _unmasked, _continued_untold),
+    "continued alone": (_continued_unmasked, _unmasked),
     "bf16": _of_half("bf16"),
     "fp16": _of_half("fp16"),
 }

@@ -51,10 +51,10 @@ def assert_close(
 
 
 def _difference(actual: torch.Tensor, expected: torch.Tensor) -> torch.Tensor:
-    """In double; none where both shut the same out, each by the limit of its own dtype, or by
-    infinity."""
+    """In double; none where both shut the same out, each by the limit of its own dtype, or with
+    -inf."""
     alike = shut(actual) & shut(expected) & ((actual > 0) == (expected > 0))
-    alike |= torch.isinf(actual) & (actual == expected)
+    alike |= (actual == -torch.inf) & (expected == -torch.inf)
     return (actual.double() - expected.double()).abs().masked_fill(alike, 0.0)
 
 

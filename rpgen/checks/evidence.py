@@ -13,7 +13,7 @@ from torch.overrides import TorchFunctionMode
 
 from rpgen import checks
 from rpgen.checks.choices import Choices, DivergedError
-from rpgen.checks.compare import assert_close, assert_same
+from rpgen.checks.compare import assert_same
 from rpgen.checks.copies import assert_same_configuration
 from rpgen.checks.generation import assert_pieces_agree, pieces_of
 from rpgen.checks.gradients import loss_of
@@ -192,29 +192,6 @@ def counts_when_told(one: Any) -> str | None:
     if not _takes_positions(one) or not _agrees(one, stops, positions=True):
         return None
     return "told the position_ids of each piece, as generate() does, it gives the same"
-
-
-def continues_when_told(one: Any) -> str | None:
-    """Whether padding before a text changes nothing once the model is told the positions of the
-    text, which its `generate()` doesn't tell it."""
-    if not _takes_positions(one):
-        return None
-    ids = one.inputs["input_ids"][:1]
-    pads = torch.zeros_like(ids)
-    padded = torch.cat([pads, ids], dim=1)
-    mask = torch.cat([pads, torch.ones_like(ids)], dim=1)
-    positions = (mask.cumsum(1) - 1).clamp(min=0)
-    prepared = one.model.prepare_inputs_for_generation(padded, attention_mask=mask)
-    if prepared.get("position_ids") is not None:
-        return None
-    inputs = {"input_ids": padded, "attention_mask": mask}
-    alone = run(one.model, {"input_ids": ids, "attention_mask": torch.ones_like(ids)}).logits
-    told = run(one.model, {**inputs, "position_ids": positions}).logits
-    try:
-        assert_close(told[:, ids.shape[1] :], alone, "behind padding", one.model)
-    except AssertionError:
-        return None
-    return "told the position_ids of the text, padding before it changes nothing"
 
 
 def _takes_positions(one: Any) -> bool:

@@ -44,8 +44,8 @@ def _part_of(config: Any, field: str) -> tuple[Any, tuple[str, ...]]:
     """The configuration of the part that a field is of, and its own names for the number."""
     outer, _, inner = field.rpartition(".")
     word = (outer or inner).partition("_")[0]
-    parts = (getattr(config, name, None) for name in (f"{word}_config", word))
-    part = next((each for each in parts if hasattr(each, "model_type")), None)
+    whole = getattr(config, word, None)  # of a model that is made of two
+    part = getattr(config, f"{word}_config", whole if hasattr(whole, "model_type") else None)
     if part is not None:
         return part, ()
     if inner.startswith(("decoder", "cross")):

@@ -121,7 +121,7 @@ class TestName(unittest.TestCase):
         checks.assert_part_agrees(
             self.feature_extractor,
             CHECKPOINT.load_feature_extractor,
-            raw_speech=self.sounds,
+            self.sounds,
             sampling_rate=self.feature_extractor.sampling_rate,
         )
 
@@ -196,4 +196,4 @@ def main():
 if __name__ == "__main__":
     sys.exit(main())
 
-# rpgen:signature ff05299f54ee8c2c
+# rpgen:signature c19f26c06af29a4f

@@ -87,6 +87,22 @@ def test_finite_looks_everywhere() -> None:
         checks.assert_finite({"ids": torch.arange(2)})
 
 
+def test_a_class_that_is_shut_out_for_all_is_no_broken_value() -> None:
+    logits = torch.ones(2, 3, 4)
+    logits[..., 1] = -torch.inf
+    checks.assert_finite({"logits": logits, "enc_outputs_class": logits})
+    checks.assert_close(logits, logits.clone(), "it")
+    one = logits.clone()
+    one[0, 0, 1] = 0.0
+    for broken in (one, torch.full((2, 4), -torch.inf), -logits):
+        with pytest.raises(AssertionError, match="NaN or infinite"):
+            checks.assert_finite({"logits": broken})
+    with pytest.raises(AssertionError, match="NaN or infinite"):
+        checks.assert_finite({"last_hidden_state": logits})
+    with pytest.raises(AssertionError, match="differs by inf"):
+        checks.assert_close(-logits, logits, "it")
+
+
 def test_shapes_may_leave_sizes_open() -> None:
     checks.assert_shape(torch.ones(2, 5, 7), (2, None, 7), "logits")
     with pytest.raises(AssertionError, match=r"\(2, 5\) instead of \(2, any, 7\)"):

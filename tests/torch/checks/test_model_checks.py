@@ -162,6 +162,74 @@ def test_a_fault_of_half_precision_is_seen_in_untrained_weights_too(gpt2: Any) -
         checks.assert_half_precision_is_close(gpt2, inputs())
 
 
+def test_a_norm_that_half_precision_cannot_hold_says_nothing_of_untrained_weights(
+    gpt2: Any,
+) -> None:
+    plain = gpt2.forward
+
+    def forward(**inputs: Any) -> Any:
+        outputs = plain(**inputs)
+        faded = outputs.logits * 1e-7 * 1e-3
+        outputs.logits = outputs.logits + 1e-3 * torch.nn.functional.normalize(faded, dim=-1)
+        return outputs
+
+    gpt2.forward, gpt2.rpgen_untrained = forward, False
+    with pytest.raises(AssertionError, match=r"in fp16: .* NaN or infinite"):
+        checks.assert_half_precision_is_close(gpt2, inputs(), ("fp16",))
+    gpt2.rpgen_untrained = True
+    with pytest.raises(unittest.SkipTest, match="values were divided by a norm that it can't hold"):
+        checks.assert_half_precision_is_close(gpt2, inputs(), ("fp16",))
+
+
+def test_what_is_infinite_in_half_precision_otherwise_is_a_fault(gpt2: Any) -> None:
+    plain = gpt2.forward
+
+    def faulty(**inputs: Any) -> Any:
+        outputs = plain(**inputs)
+        outputs.logits = outputs.logits * (1.0 if gpt2.dtype == torch.float32 else 1e9)
+        return outputs
+
+    gpt2.forward, gpt2.rpgen_untrained = faulty, True
+    with pytest.raises(AssertionError, match="in fp16: "):
+        checks.assert_half_precision_is_close(gpt2, inputs(), ("fp16",))
+
+
+class Ending(torch.nn.Module):
+    """What it says of a text is where its end token stands, and the words before it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.words = torch.nn.Embedding(400, 3)
+        self.places = torch.nn.Embedding(8, 3)
+        text = SimpleNamespace(eos_token_id=23)
+        self.config = SimpleNamespace(num_hidden_layers=1, get_text_config=lambda: text)
+
+    def forward(self, input_ids: torch.Tensor, **_: Any) -> Any:
+        if int((input_ids == 23).sum()) != 1:
+            raise ValueError("Each example must contain at least one <eos> token.")
+        states = self.words(input_ids) * self.places(torch.arange(input_ids.shape[1]))
+        return SimpleNamespace(logits=states.sum(1))
+
+
+def test_the_token_that_ends_a_text_stays_where_words_are_changed() -> None:
+    checks.assert_every_token_matters(Ending(), inputs())
+
+
+def test_a_picture_whose_other_channels_have_no_say() -> None:
+    torch.manual_seed(0)
+
+    class Grey(torch.nn.Conv2d):
+        def forward(self, pixel_values: torch.Tensor) -> Any:
+            return SimpleNamespace(logits=super().forward(pixel_values[:, :1]))
+
+    picture = {"pixel_values": torch.rand(1, 3, 8, 8)}
+    model = Grey(1, 2, 2)
+    with pytest.raises(AssertionError, match="channel 1 of pixel_values was changed: nothing"):
+        checks.assert_every_part_matters(model, picture, "pixel_values")
+    checks.assert_every_part_matters(model, picture, "pixel_values", channels=False)
+
+
 def test_an_activation_that_others_share_may_be_in_training_mode(gpt2: Any) -> None:
     gpt2.transformer.h[0].mlp.act.train()
     checks.assert_ready(gpt2)

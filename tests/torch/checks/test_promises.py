@@ -89,6 +89,24 @@ def test_only_layers_with_attention_give_attentions() -> None:
         look(BaseModelOutput(hidden_states=STATES, attentions=(even(),)))
 
 
+class Projecting(Model):
+    """Its tokens are embedded in 4 numbers."""
+
+    def get_input_embeddings(self) -> torch.nn.Embedding:
+        return torch.nn.Embedding(10, 4)
+
+
+def test_the_last_state_may_be_projected_back_to_the_width_of_the_tokens() -> None:
+    back = (*STATES[:2], torch.ones(2, 3, 4))
+    attentions = (even(), even())
+    model = Projecting(BaseModelOutput(hidden_states=back, attentions=attentions))
+    checks.assert_promised_outputs(model, {})
+    for states in ((STATES[0], back[2], STATES[0]), (*STATES[:2], torch.ones(2, 3, 5))):
+        wrong = BaseModelOutput(hidden_states=states, attentions=attentions)
+        with pytest.raises(AssertionError, match=r"hidden_states\[[12]\] has shape"):
+            checks.assert_promised_outputs(Projecting(wrong), {})
+
+
 def test_the_part_is_told_by_the_field() -> None:
     config = SimpleNamespace(
         num_hidden_layers=9,
@@ -103,6 +121,9 @@ def test_the_part_is_told_by_the_field() -> None:
             raise ValueError("two of them")
         return SimpleNamespace(num_hidden_layers=6 if "encoder" in which else 7)
 
+    config.encoder = PreTrainedConfig(num_hidden_layers=8)
+    assert layers_of(config, "encoder_hidden_states") == (8,)
+    config.encoder = "a name"
     config.get_text_config = ambiguous
     assert layers_of(config, "encoder_hidden_states") == (6,)
     assert attending_layers(config, "decoder_attentions") == (7,)

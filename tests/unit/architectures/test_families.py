@@ -1,94 +1,89 @@
-"""Which heads the file of a family does not fit, as a run of such files shows it."""
+"""What is known of heads: whose files are run, and how it gets into the database."""
 
 import json
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from rpgen.architectures import families
-from rpgen.model_database import load
+from rpgen.generate.chosen import PRECISIONS, chosen_checks
+from rpgen.grounds import ground_of
+from rpgen.model_database import HeadFacts, load
+from rpgen.models.awake import of_weights
 from rpgen.paths import shipped_model_database
 
-HEADS = {"test_a.py": ("bert", "AutoModel"), "test_b.py": ("sam2", "AutoModelForMaskGeneration")}
-
-
-def a_test(outcome: str, message: str | None, name: str = "test_x") -> dict[str, Any]:
-    return {"id": f"s/test_a.py::TestA::{name}", "outcome": outcome, "message": message}
-
-
-@pytest.mark.parametrize(
-    ("outcome", "message", "reason"),
-    [
-        ("failed", "AssertionError: in bf16: differs", None),
-        ("failed", "rpgen.checks.gradients.NoGradientError: none", None),
-        ("failed", "TypeError: takes no text\nmore", "test_x: TypeError: takes no text"),
-        ("error", "in set-up: AssertionError: it is torn", None),
-        ("error", "in set-up: rpgen.errors.MissingPackageError: torchvision.ops is missing",
-         "setUpClass: MissingPackageError: torchvision.ops is missing"),
-        ("passed", "TypeError: none", None),
-        ("skipped", "ValueError: not here", None),
-        ("failed", None, None),
-        ("crashed", "SIGSEGV", None),
-    ],
-)  # fmt: skip
-def test_what_is_raised_beside_a_failed_check_shows_that_the_file_does_not_fit(
-    outcome: str, message: str | None, reason: str | None
-) -> None:
-    assert next(families.raised([a_test(outcome, message)]), None) == reason
-
-
-def test_the_first_model_of_a_head_tells_why() -> None:
-    tests = [a_test("passed", None), a_test("failed", "KeyError: 'boxes'", "test_reads")]
-    report = {"files": [{"path": "s/test_b.py", "tests": tests},
-                        {"path": "s/test_a.py", "tests": [a_test("passed", None)]},
-                        {"path": "s/test_else.py", "tests": tests}]}  # fmt: skip
-    assert families.misfits(report, HEADS) == {HEADS["test_b.py"]: "test_reads: KeyError: 'boxes'"}
-
-
-def test_a_reason_keeps_to_its_length() -> None:
-    (told,) = families.raised([a_test("failed", "ValueError: " + "x" * 999)])
-    assert len(told) == 200
+MASKED, BARE = "AutoModelForMaskedLM", "AutoModel"
+OLD = {BARE: {"misfit": "old"}}
 
 
 def a_database(folder: Path) -> Path:
     types = {
-        "bert": {"config": "BertConfig", "auto_class": "AutoModel", "misfits": {"AutoModel": "old"},
-                 "classes": {"AutoModel": "BertModel"}, "inputs": ["text"]},
+        "bert": {"config": "BertConfig", "auto_class": MASKED, "heads": OLD,
+                 "classes": {MASKED: "BertForMaskedLM", BARE: "BertModel"}, "inputs": ["text"]},
         "clip": {"config": "CLIPConfig"},
     }  # fmt: skip
-    model = {"model_type": "bert", "config": {"hidden_size": 8}}
+    models = {
+        "own/bert": {"model_type": "bert", "config": {"hidden_size": 8}},
+        "own/bert-two": {"model_type": "bert"},
+        "own/bare": {"model_type": "bert", "auto_class": BARE},
+        "own/family": {"family": "vision"},
+    }
     path = folder / "db.json"
     path.write_text(json.dumps({"schema": 1, "made_with": {}, "architectures": types,
-                                "models": {"own/bert": model}, "names": {}}))  # fmt: skip
+                                "models": models, "names": {}}))  # fmt: skip
     return path
+
+
+def heads(path: Path, model_type: str) -> Any:
+    found = load(path).architecture(model_type)
+    assert found is not None
+    return found.heads
+
+
+def test_each_head_of_a_well_known_model_is_run_once(tmp_path: Path) -> None:
+    database = load(a_database(tmp_path))
+    assert families.heads_of(database) == [f"bert {MASKED}", f"bert {BARE}"]
+    assert families.heads_of(database, ["clip"]) == []
 
 
 def test_what_was_found_takes_the_place_of_what_was_known(tmp_path: Path) -> None:
     path = a_database(tmp_path)
-    assert families.record_misfits(path, {("clip", "AutoModel"): "test_x: KeyError"}) == 2
-    found = load(path)
-    bert, clip = found.architecture("bert"), found.architecture("clip")
-    assert bert is not None
-    assert clip is not None
-    assert bert.misfits == {}
-    assert clip.misfits == {"AutoModel": "test_x: KeyError"}
-    assert families.record_misfits(path, {("clip", "AutoModel"): "test_x: KeyError"}) == 0
+    found = {
+        f"bert {BARE}": {},
+        f"bert {MASKED}": {"settings": {"untrained_fan_gain": 1.0}, "problem": "test_x: fails"},
+    }
+    assert families.record_heads(path, found) == 1
+    assert heads(path, "bert") == {MASKED: HeadFacts(settings={"untrained_fan_gain": 1.0})}
+    assert families.record_heads(path, found) == 0
 
 
-def test_the_files_are_those_of_the_families_whatever_is_known(tmp_path: Path) -> None:
-    database = load(a_database(tmp_path))
-    heads = families.write_files(database, tmp_path / "s")
-    ((name, head),) = heads.items()
-    assert head == ("bert", "AutoModel")
-    assert "FAMILY = " in (tmp_path / "s" / name).read_text()
-    assert "Not the file of its family" not in (tmp_path / "s" / name).read_text()
+def test_a_head_that_was_not_run_keeps_what_is_known_of_it(tmp_path: Path) -> None:
+    path = a_database(tmp_path)
+    found = {f"bert {MASKED}": {"left_out": {"alone": "it draws"}}}
+    assert families.record_heads(path, found) == 1
+    assert heads(path, "bert") == {
+        BARE: HeadFacts(misfit="old"), MASKED: HeadFacts(left_out={"alone": "it draws"})
+    }  # fmt: skip
 
 
-def test_the_database_says_of_a_well_known_head_why_its_file_is_general() -> None:
+def test_a_type_of_whose_heads_nothing_is_left_says_nothing_of_them(tmp_path: Path) -> None:
+    path = a_database(tmp_path)
+    families.record_heads(path, {f"bert {BARE}": {}})
+    assert "heads" not in load(path).raw_architectures["bert"]
+
+
+def test_the_shipped_heads_say_what_files_can_leave_out_and_why() -> None:
     known = load(shipped_model_database())
-    marked = [each for each in known.architectures() if each.misfits]
+    marked = [each for each in known.architectures() if each.heads]
     assert marked
+    optional = {
+        *PRECISIONS,
+        *chosen_checks(None, None, "AutoModelForCausalLM", known=True, gguf=False),
+    }
     for each in marked:
-        assert set(each.misfits) <= {*each.class_names, "AutoModel"}, each.model_type
-        assert not any("AssertionError" in why.split(": ")[1] for why in each.misfits.values())
+        assert set(each.heads) <= {*each.class_names, BARE}, each.model_type
+        for facts in each.heads.values():
+            assert facts.left_out.keys() <= optional, each.model_type
+            grounds = {ground_of(why) for why in facts.left_out.values()}
+            assert not any(ground is None or ground.of_weights for ground in grounds)
+            assert all(map(of_weights, facts.settings)), each.model_type
+            assert facts.misfit is None or "AssertionError" not in facts.misfit

@@ -1,5 +1,3 @@
-from dataclasses import replace
-
 import pytest
 
 from rpgen.families import Classification, Family, Subfamily
@@ -126,3 +124,12 @@ def test_a_check_that_the_head_does_not_stand_is_left_out_and_says_why() -> None
     text = Renderer().render(plan)
     assert "equals_itself" not in text
     assert "\n# - alone: it takes no notice of a mask\n" in text
+
+
+def test_a_whole_that_cannot_be_called_is_tested_by_its_part_with_tiny_weights() -> None:
+    known = Known(part=("BertPart", "BertWhole has no forward"))
+    tiny = plan_test("own/bert", "test_hf_own_bert.py", BERT, Wishes(weights="tiny"), known)
+    assert (tiny.template, tiny.auto_class) == ("hf_general_template.py", "BertPart")
+    assert tiny.notes == ("A part of the model: BertWhole has no forward",)
+    other = plan_test("own/bert", "test_hf_own_bert.py", BERT, Wishes(), known)
+    assert (other.template, other.notes) == ("hf_embedding_template.py", ())
