@@ -1,3 +1,4 @@
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -165,6 +166,15 @@ class _Painter:
         pixels = [torch.tensor(image.getpixel((0, 0))) / 255.0 for image in images]
         rows = torch.stack([each.flip(0) if self._turns else each for each in pixels])
         return {"pixel_values": rows[:, :, None, None].expand(-1, 3, 8, 8)}
+
+
+def test_pictures_come_out_in_the_one_size_unless_they_keep_their_own() -> None:
+    keeps, model = _Painter(turns=False, says=False), SimpleNamespace()
+    model.config = SimpleNamespace(image_size=16)
+    checks.assert_reads_images(keeps, model)
+    keeps.do_resize = True
+    with pytest.raises(AssertionError, match=r"come out as \(8, 8\), the model takes \(16, 16\)"):
+        checks.assert_reads_images(keeps, model)
 
 
 @pytest.mark.parametrize(("turns", "says"), [(False, False), (True, True)])

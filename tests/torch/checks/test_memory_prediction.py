@@ -62,6 +62,19 @@ def test_a_healthy_model_is_as_predicted_and_a_wasteful_one_is_not() -> None:
         checks.assert_memory_as_predicted(model, GPT2, inputs(), "text_generation")
 
 
+def test_a_run_may_take_a_few_times_what_it_gives_out() -> None:
+    model = GPT2.load_model()
+    forward = model.forward
+
+    def generous(**given: Any) -> Any:
+        outputs = forward(**given)
+        outputs.logits = outputs.logits.new_ones(2**24) + torch.ones(2**24)
+        return outputs
+
+    model.forward = generous
+    checks.assert_memory_as_predicted(model, GPT2, inputs(), "text_generation")
+
+
 def test_weights_that_are_held_twice_are_not_as_predicted() -> None:
     model = GPT2.load_model()
     model.register_buffer("more", torch.zeros(2**20), persistent=False)

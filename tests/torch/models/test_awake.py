@@ -74,6 +74,19 @@ def test_each_layer_lets_through_as_much_as_it_is_told() -> None:
     assert torch.equal(wide.weight, before)
 
 
+def test_a_weight_of_length_and_direction_gets_another_length() -> None:
+    given = torch.randn(2, 64, 500, generator=torch.Generator().manual_seed(0))
+    layer = torch.nn.utils.parametrizations.weight_norm(torch.nn.Conv1d(64, 64, 3, bias=False))
+    with torch.no_grad():
+        layer.weight = 1e-3 * layer.weight
+    direction = layer.parametrizations.weight.original1.clone()
+    awaken(layer, seed=0, fan_gain=1.0)
+    with torch.no_grad():
+        through = layer(given)
+    assert float(through.std()) == pytest.approx(1.0, rel=0.05)
+    assert torch.equal(layer.parametrizations.weight.original1, direction)
+
+
 def test_a_transposed_convolution_sums_over_what_reaches_one_output() -> None:
     given = torch.randn(2, 64, 20, 20, generator=torch.Generator().manual_seed(0))
     layer = torch.nn.ConvTranspose2d(64, 64, kernel_size=4, stride=4, bias=False)

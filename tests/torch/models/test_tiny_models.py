@@ -7,6 +7,7 @@ import torch
 
 from rpgen.errors import MissingPackageError, ModelUnavailableError, UsageError
 from rpgen.models import Checkpoint, inputs, tiny
+from rpgen.models.example_inputs import example_inputs
 from rpgen.models.recipe import recipe_of
 from rpgen.models.shrink import LADDER, shrunk
 from rpgen.models.shrink_fit import nodes
@@ -120,6 +121,35 @@ def test_text_and_images_together(model_type: str, auto_class: str) -> None:
         assert model(**both) is not None
 
 
+def test_a_text_alone_is_another_for_each_seed_and_the_same_beside_pictures() -> None:
+    one = checkpoint("clip", "AutoModel").load_processor()
+    texts, both = (
+        [inputs.joint(one, kinds, seed)["input_ids"].tolist() for seed in (0, 1)]
+        for kinds in (("text",), ("text", "image"))
+    )
+    assert texts[0] != texts[1]
+    assert both[0] == both[1]
+
+
+def test_pictures_are_not_given_to_what_takes_none() -> None:
+    tokenizer = checkpoint("bert", "AutoModel").load_tokenizer()
+    with pytest.raises(UsageError, match="does not take text and image in one call"):
+        inputs.joint(tokenizer, ("text", "image"))
+
+
+def test_labels_that_ask_for_nothing_are_not_asked() -> None:
+    given = {"input_ids": torch.ones(1, 3), "labels": torch.full((1, 3), -100)}
+    assert set(inputs.without_empty_labels(dict(given))) == {"input_ids"}
+    given["labels"][0, 1] = 7
+    assert set(inputs.without_empty_labels(dict(given))) == {"input_ids", "labels"}
+
+
+def test_a_text_gets_the_end_that_stands_for_it() -> None:
+    model = checkpoint("bart", "AutoModelForSequenceClassification").load_model()
+    ids = example_inputs(model)["input_ids"]
+    assert (ids == model.config.eos_token_id).sum(1).tolist() == [1, 1]
+
+
 def test_the_same_model_every_time_and_no_random_number_used() -> None:
     torch.manual_seed(7)
     before = torch.random.get_rng_state()
@@ -165,6 +195,19 @@ def test_one_layer_of_each_kind_stays() -> None:
     assert set(small["layer_types"]) == set(kinds)
 
 
+def test_one_round_of_a_pattern_of_layers_stays() -> None:
+    pattern = ["recurrent", "recurrent", "attention"]
+    figures = {"model_type": "x", "num_hidden_layers": 26, "block_types": pattern}
+    assert shrunk(figures, LADDER[0])["num_hidden_layers"] == 3
+    assert shrunk({**figures, "num_hidden_layers": 2}, LADDER[0])["num_hidden_layers"] == 2
+
+
+def test_states_that_are_hooked_are_of_layers_that_are_left() -> None:
+    part = {"model_type": "dinov2", "num_hidden_layers": 24}
+    figures = {"model_type": "x", "intermediate_hook_ids": [11, 5], "patch_model_config": part}
+    assert shrunk(figures, LADDER[0])["intermediate_hook_ids"] == [1, 1]
+
+
 def test_a_vocoder_has_a_channel_left_after_its_last_step_up() -> None:
     figures = {
         "model_type": "x",
@@ -208,6 +251,13 @@ def test_a_tokenizer_gives_every_text_back() -> None:
     tokenizer = build_tokenizer(tiny.tiny_config("gpt2", None, "AutoModelForCausalLM"))
     for text in (*inputs.example_sentences(7), "Grüße, 世界! 🙂\n\tx", ""):
         assert tokenizer.decode(tokenizer(text)["input_ids"]) == text
+
+
+def test_an_alphabet_without_room_for_capitals_reads_them_as_small_ones() -> None:
+    config = tiny.tiny_config("esm", {"vocab_size": 33}, "AutoModelForMaskedLM")
+    tokenizer = build_tokenizer(config)
+    said = tokenizer.decode(tokenizer("One Zebra")["input_ids"], skip_special_tokens=True)
+    assert said == "one zebra"
 
 
 def test_special_tokens_sit_where_the_configuration_says() -> None:
