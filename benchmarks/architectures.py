@@ -277,7 +277,7 @@ def paper(done: Sweep) -> str:
         "The levels are those that the file exercises: forward, joint (all that the type takes"
         " together, in one call; a kind that another excludes by the model's own code is named in"
         " the file), generation, training (a step of it). A check is left out of a"
-        " file only on one of the grounds that `rpgen/architectures/ground.py` recognises; each"
+        " file only on one of the grounds that `rpgen/grounds.py` recognises; each"
         " row has the ground and what was seen. A check that failed on no such ground stays in"
         " the file, and fails.",
         "",

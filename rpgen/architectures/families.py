@@ -1,20 +1,22 @@
 """`python -m rpgen.architectures.families [TYPE...] [--processes N] [--resume] [--output FILE]`.
 
-Runs the file of each well-known model with tiny weights, head by head, in batches that a crash
-or a hang of one head costs nothing but that head (see `family`), and records in the model
-database what is to be known of each. Without types: of all.
+Runs the file of each well-known model, and of a model of each other type with its usual head,
+with tiny weights, head by head, in batches that a crash or a hang of one head costs nothing but
+that head (see `family`), and records in the model database what is to be known of each. Without
+types: of all.
 """
 
 import argparse
 import os
 import sys
+import tempfile
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from rpgen import paths
 from rpgen.architectures.__main__ import explore_all
-from rpgen.architectures.family import head_of
+from rpgen.architectures.family import head_of, written
 from rpgen.architectures.record import begin_journal, read_journal, write_types
 from rpgen.errors import RpgenError
 from rpgen.generate.generate import Generator, Settings
@@ -55,13 +57,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def heads_of(database: ModelDatabase, types: Collection[str] = ()) -> list[str]:
-    """`TYPE AUTO_CLASS` of each well-known model, each once; those of some types, or of all."""
+    """`TYPE AUTO_CLASS` of each well-known model, and of each type that AutoModel knows, each
+    once; those of some types, or of all."""
     generator = Generator(Renderer(), database, Settings(Path()))
     heads: dict[str, None] = {}
-    for model in database.raw_models:
-        head = head_of(generator, model)
-        if head is not None and (not types or head[0] in types):
-            heads[" ".join(head)] = None
+    with tempfile.TemporaryDirectory() as folder:
+        others = (
+            written(Path(folder) / name, {"model_type": name}) for name in generator.architectures()
+        )
+        for model in (*database.raw_models, *others):
+            head = head_of(generator, model)
+            if head is not None and (not types or head[0] in types):
+                heads[" ".join(head)] = None
     return list(heads)
 
 

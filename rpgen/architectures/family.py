@@ -159,7 +159,8 @@ class Tested:
 
 
 class Head:
-    """The well-known models with one head of one type, and their files in a folder."""
+    """The well-known models with one head of one type, else one of which nothing else is known,
+    and their files in a folder."""
 
     def __init__(self, model_type: str, auto_class: str, folder: Path) -> None:
         self.model_type, self.auto_class = model_type, auto_class
@@ -170,7 +171,7 @@ class Head:
             name
             for name in self._database.raw_models
             if head_of(generator, name) == (model_type, auto_class)
-        ]
+        ] or [self._unknown()]
 
     def find(self) -> Facts:
         """What there is to know of it."""
@@ -186,6 +187,14 @@ class Head:
             if still is None:
                 return mended
         return {**facts, "problem": str(left)}
+
+    def _unknown(self) -> str:
+        """A model of the type with the head, of no other figures."""
+        classes = self._database.raw_architectures[self.model_type].get("classes", {})
+        figures: dict[str, Any] = {"model_type": self.model_type}
+        if self.auto_class in classes:
+            figures["architectures"] = [classes[self.auto_class]]
+        return written(self._folder / f"a-{self.model_type}", figures)
 
     def _settled(self, facts: Facts) -> tuple[Facts, Failure | None, File | None]:
         """With what the failures of the files teach, one by one; the first that teaches nothing,
@@ -238,6 +247,13 @@ def _reason(file: File, failure: Failure, check: str) -> str | None:
     said = said_by(failure.error)
     why = explained(check, said, failure.error, file.subject(failure.test))
     return None if why is None or why.ground.of_weights else str(why)[:_LONGEST]
+
+
+def written(folder: Path, figures: Mapping[str, Any]) -> str:
+    """The path of a folder with a configuration, as of a model."""
+    folder.mkdir()
+    (folder / "config.json").write_text(json.dumps(figures), "utf-8")
+    return str(folder)
 
 
 def head_of(generator: Generator, model: str) -> tuple[str, str] | None:

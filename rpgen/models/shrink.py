@@ -55,14 +55,15 @@ NORM_GROUPS = 32  # of channels, in models that paint pictures
 @dataclass(frozen=True)
 class Rung:
     """One step of the ladder: what widths, numbers of heads and inner widths are divided by,
-    how many layers stay at least, and what the sides of pictures are multiplied by (0: they are
-    made small where a text is read with them)."""
+    how many layers stay at least, what the sides of pictures are multiplied by (0: they are
+    made small where a text is read with them), and what a large vocabulary is cut to."""
 
     widths: int
     heads: int = 1
     inner: int = 1
     layers: int = LAYERS
     image: int = 0
+    vocabulary: int = VOCABULARY
 
 
 @dataclass(frozen=True)
@@ -183,7 +184,7 @@ def _shrink_figure(key: str, value: Any, rung: Rung, config: Mapping[str, Any]) 
     if not isinstance(value, int) or isinstance(value, bool):
         return value
     if "vocab" in key:
-        return VOCABULARY if value > 4 * VOCABULARY else value
+        return rung.vocabulary if value > 4 * rung.vocabulary else value
     if names.LAYERS.search(key) and not names.NOT_LAYERS.search(key) and "depths" not in config:
         stack = _stack(config, rung)
         return min(value, len(stack.kept) if stack else rung.layers)

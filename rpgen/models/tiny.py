@@ -6,10 +6,11 @@ is allocated) and is small enough.
 """
 
 import copy
+import importlib
 import importlib.util
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from rpgen.models.load import built_model, count_parameters
 from rpgen.models.quiet import quiet_transformers
 from rpgen.models.recipe import recipe_of, weights_of
 from rpgen.models.seams import joined, text_config
-from rpgen.models.shrink import LADDER, shrunk
+from rpgen.models.shrink import LADDER, VOCABULARY, shrunk
 from rpgen.models.shrink_fit import is_consistent
 
 LARGEST_TINY = 2_000_000
@@ -177,11 +178,20 @@ def step_config(
 ) -> Any:
     """The configuration of one rung, joined, with values set by path."""
     with quiet_transformers():
-        small = filled(shrunk(figures, LADDER[rung]), type(full), overrides)
+        chosen = replace(LADDER[rung], vocabulary=VOCABULARY + _added_tokens(full))
+        small = filled(shrunk(figures, chosen), type(full), overrides)
         config = type(full).from_dict(small)
         config.architectures = config.architectures or []
         apply(config, overrides)
         return joined(config, writes_text(config))
+
+
+def _added_tokens(full: Any) -> int:
+    """How many tokens a type's processor adds to any tokenizer: places and shapes in a picture."""
+    name = type(full).__module__.replace("configuration_", "processing_")
+    if "EXTRA_TOKENS" not in _text(name):
+        return 0
+    return len(getattr(importlib.import_module(name), "EXTRA_TOKENS", ()))
 
 
 def tiny_model(config: Any, auto_class: str, **how: Any) -> Any:

@@ -13,6 +13,7 @@ from typing import Any
 
 from rpgen.errors import MissingPackageError, ModelUnavailableError
 from rpgen.models.load import loading
+from rpgen.models.seams import text_config
 from rpgen.models.shrink import SPEECH_POSITIONS
 from rpgen.models.tiny import reads_text
 from rpgen.models.tiny_tokenizers import build_tokenizer, reads_characters
@@ -21,7 +22,7 @@ _SIDE = 96  # of an image, for models that take any size
 _LONGER_SIDE = 128
 _REPAIRS = 12
 _MISSING_TOKEN = re.compile(r"has no attribute '?(\w+_token)(_id)?'?")
-_MANY_TOKENS = 64  # more than these are places in a picture and the like, which no test uses
+_OF_TEXTS = 512  # tokens that must be left for what texts are made of
 _WHISPER_HOP = 160 * 2  # samples per encoder position: the hop times the convolution's stride
 
 
@@ -102,7 +103,8 @@ def _joint(kind: Any, config: Any) -> Any:
             extra.add(missing[1])
             continue
         beyond = _beyond_vocabulary(made) - extra
-        if not beyond or len(beyond) > _MANY_TOKENS:
+        room = text_config(config).vocab_size - _OF_TEXTS if beyond else 0
+        if not beyond or len(beyond) > room:
             return made
         extra |= beyond
     raise ModelUnavailableError(f"{kind.__name__} asks for too many special tokens")
