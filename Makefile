@@ -13,7 +13,7 @@ FOLDER_OF = $(BIN)/python -c "import importlib.util as u; print(u.find_spec('$(1
 export HF_HUB_DISABLE_TELEMETRY := 1
 export TOKENIZERS_PARALLELISM := false
 
-.PHONY: help demo test unit torch system browser lint check-database check-skills skills database architectures lowest wheel benchmarks clean
+.PHONY: help demo test unit torch system browser lint check-database check-skills skills database architectures models lowest wheel benchmarks clean
 
 help: ## Show this list.
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -64,6 +64,9 @@ database: $(INSTALLED) ## Refresh model_database.json, tiny models included (ANE
 
 architectures: $(INSTALLED) ## Run each architecture's file and rewrite docs/architectures.md.
 	HF_HUB_OFFLINE=1 $(BIN)/python -m benchmarks.architectures
+
+models: $(INSTALLED) ## Run the file of each well-known model and rewrite docs/models.md.
+	HF_HUB_OFFLINE=1 $(BIN)/python -m benchmarks.models
 
 $(LOWEST)/.installed: pyproject.toml constraints.txt constraints-lowest.txt
 	$(PYTHON) -m venv $(LOWEST)
