@@ -38,6 +38,16 @@ class Ground(StrEnum):
         return self in (Ground.CHOICE, Ground.SENSITIVE)
 
 
+_OF_THE_CODE = ("attention", "cache", "gradients")
+"""Checks that a type stands or not whatever its weights are, on any ground: a gradient that ends
+at a choice ends there with all weights."""
+
+
+def is_of_code(check: str, ground: Ground | None) -> bool:
+    """Whether a check that is left out on a ground is so with any weights."""
+    return check in _OF_THE_CODE or not (ground is None or ground.of_weights)
+
+
 @dataclass(frozen=True)
 class Explained:
     ground: Ground

@@ -15,17 +15,10 @@ from typing import Any
 from rpgen import paths
 from rpgen.errors import DataError
 from rpgen.families import FAMILY_OF, Family, Subfamily
-from rpgen.grounds import ground_of
+from rpgen.grounds import ground_of, is_of_code
 from rpgen.heads import HEAD_OF
 
 SCHEMA = 1
-_OF_THE_CODE = {"attention", "cache"}
-"""Checks that a type stands or not whatever its weights are, on any ground."""
-
-
-def _of_code(check: str, reason: str) -> bool:
-    ground = ground_of(reason)
-    return check in _OF_THE_CODE or not (ground is None or ground.of_weights)
 
 
 @dataclass(frozen=True)
@@ -81,7 +74,7 @@ class Architecture:
         """Checks that a model with that head is spared, each with the reason: what its trained
         weights don't stand, and what its tiny model showed of the architecture itself."""
         left_out: Mapping[str, str] = self.tiny.get("left_out", {})
-        of_code = {name: why for name, why in left_out.items() if _of_code(name, why)}
+        of_code = {n: why for n, why in left_out.items() if is_of_code(n, ground_of(why))}
         return {**self.never, **of_code, **self.head(auto_class).left_out}
 
     @property

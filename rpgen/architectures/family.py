@@ -34,6 +34,7 @@ from rpgen.architectures.trial import said_by
 from rpgen.generate.generate import Generator, Settings
 from rpgen.generate.plan import Wishes
 from rpgen.generate.render import Renderer
+from rpgen.grounds import is_of_code
 from rpgen.model_database import ModelDatabase, load
 from rpgen.pool.shared import get_global_resource_pool
 
@@ -56,6 +57,7 @@ _CHECKS = (
 )
 """What the names of tests hold, and the check that they are (see `rpgen.generate.chosen`)."""
 
+_CACHED = "generation with the cache"
 _HALF = re.compile(r"^in (bf16|fp16):")
 _WEAK = {"matter": "matters:", "tell": "matters:", "half_precision": "fp16:"}
 """What is in the names of tests that a faded signal fails, and what `remedies` call it."""
@@ -77,9 +79,11 @@ class Failure:
     @property
     def check(self) -> str | None:
         """Which check a file can leave out it is; None where it can't be left out."""
-        half = _HALF.match(str(self.error))
-        if half:
+        said = str(self.error)
+        if half := _HALF.match(said):
             return half[1]
+        if said.startswith(_CACHED):
+            return "cached generation"
         return next((check for part, check in _CHECKS if part in self.test), None)
 
     def __str__(self) -> str:
@@ -246,7 +250,7 @@ def _reason(file: File, failure: Failure, check: str) -> str | None:
     """The ground on which a check can be left out; None where there is none."""
     said = said_by(failure.error)
     why = explained(check, said, failure.error, file.subject(failure.test))
-    return None if why is None or why.ground.of_weights else str(why)[:_LONGEST]
+    return str(why)[:_LONGEST] if why is not None and is_of_code(check, why.ground) else None
 
 
 def written(folder: Path, figures: Mapping[str, Any]) -> str:

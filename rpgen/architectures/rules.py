@@ -215,6 +215,7 @@ _PROVEN: Mapping[str, tuple[Rule, ...]] = {
     "rows": (_draws,),
     "look_ahead": (_both_ways, _by_masks(_looks_back), _draws),
     "cache": (_both_ways, _draws, _untold, _anew, _refused),
+    "cached generation": (_both_ways, _untold, _anew),
     "channels": (_grey,),
     "alone": (_draws, _unmasked, _convolved, _pooled),
     "continued alone": (_continued_unmasked, _unmasked),

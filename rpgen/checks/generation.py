@@ -123,6 +123,8 @@ def assert_generation_ends(model: Any, inputs: Inputs, new_tokens: int) -> None:
     stopped = generated(model, inputs, new_tokens, eos_token_id=end, pad_token_id=end)
     wanted = written[: written.index(end) + 1]
     found = stopped.sequences[0, start:].tolist()
+    while len(found) > len(wanted) and found[-1] == end:
+        found.pop()  # padding, while other rows go on
     if found != wanted:
         raise AssertionError(f"with the end token {end} it wrote {found} instead of {wanted}")
 

@@ -8,9 +8,9 @@ from rpgen.families import Subfamily
 
 PRECISIONS = ("bf16", "fp16")
 
-_FOR_ALL = ("alone", "continued alone", "look_ahead", "ends", "channels")
+_FOR_ALL = ("alone", "continued alone", "look_ahead", "ends", "cached generation", "channels")
 """What its neighbours and its padding do to a text or a picture, what follows does to a text, and
-that an end token ends it; whether a picture has colours."""
+that an end token ends it, with the cache as without; whether a picture has colours."""
 
 _STAGED = frozenset({"efficientnet", "timm_wrapper", "timm_backbone", "mobilenet_v1"})
 """Their hidden states are one per block, or none."""

@@ -18,7 +18,7 @@ from rpgen.errors import ModelUnavailableError, RpgenError
 from rpgen.models.completion import Overrides, apply, completed, filled
 from rpgen.models.load import built_model, count_parameters
 from rpgen.models.quiet import quiet_transformers
-from rpgen.models.recipe import recipe_of, weights_of
+from rpgen.models.recipe import Recipe, recipe_of, weights_of
 from rpgen.models.seams import joined, text_config
 from rpgen.models.shrink import LADDER, VOCABULARY, shrunk
 from rpgen.models.shrink_fit import is_consistent
@@ -28,6 +28,9 @@ _LAST_RESORT = 100_000_000
 """Above this even the smallest form that builds is refused."""
 
 _COMPLETIONS = 9
+_OF_NO_STRUCTURE = {"model_type", "architectures", "dtype", "torch_dtype", "transformers_version"}
+"""What a configuration says beside its figures."""
+
 _NOTHING: Mapping[str, Any] = {}
 _USUAL_SECTIONS = (16, 24, 24)
 _SECTIONS_ASKED = re.compile(r"""(get\(|parameters\[)"mrope_section"[\])]""")
@@ -99,16 +102,19 @@ def tiny_config(
     """The small configuration, of the type's own class. Raises ModelUnavailableError.
 
     Without figures, as the database remembers of the type that it works. Those of a model are
-    what it differs in; its weights begin as those of its type and head that work.
+    what it differs in: what they leave open is as the database remembers it, and its weights
+    begin as those of its type and head that work.
     """
     full = full_config(model_type, figures or {})
     weights = weights_of(model_type, auto_class) if figures else {}
-    known = recipe_of(model_type, auto_class) if not {*(figures or {})} - {"model_type"} else None
-    if known is not None:
+    known, own = recipe_of(model_type), {*(figures or {})} - _OF_NO_STRUCTURE
+    if known is not None and not own and known.auto_class == auto_class:
         return step_config(full, figures_of(full), known.rung, {**known.settings, **weights})
+    settings = {**_left_open(known, figures or {}), **weights}
+    first = known.rung if known is not None and not own else None
     best: Step | None = None
     failures: list[Exception] = []
-    for step in steps(full, auto_class, failures, weights):
+    for step in steps(full, auto_class, failures, settings, first):
         if step.parameters <= LARGEST_TINY:
             return step.config
         if best is None or step.parameters < best.parameters:
@@ -120,6 +126,18 @@ def tiny_config(
             f"no tiny {model_type} could be made for {auto_class}: {reason}"
         ) from (failures[0] if failures else None)
     return best.config
+
+
+def _left_open(recipe: Recipe | None, figures: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings that a type needs, where the figures say nothing in their place."""
+    settings = recipe.settings if recipe is not None else {}
+    return {path: value for path, value in settings.items() if not _says(figures, path)}
+
+
+def _says(figures: Any, path: str) -> bool:
+    name, _, rest = path.partition(".")
+    value = figures.get(name) if isinstance(figures, Mapping) else None
+    return _says(value, rest) if rest else value is not None
 
 
 @dataclass(frozen=True)
@@ -137,13 +155,14 @@ def steps(
     auto_class: str,
     failures: list[Exception],
     settings: Mapping[str, Any] = _NOTHING,
+    first: int | None = None,
 ) -> Iterator[Step]:
     """What builds, rung by rung; `failures` gets what the others raised.
 
-    `settings` are known to be needed from the beginning.
+    `settings` are known to be needed from the beginning, and a rung may be known to come `first`.
     """
     figures = figures_of(full)
-    for rung in rungs(figures):
+    for rung in sorted(rungs(figures), key=lambda rung: rung != first):
         try:
             yield completed_step(full, figures, rung, auto_class, dict(settings))
         except (RpgenError, ImportError):
@@ -163,11 +182,11 @@ def completed_step(
             return Step(rung, settings, config, count_parameters(config, auto_class))
         except ImportError:
             raise
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 (raised again where nothing helps)
             first = first or error
             more = completed(config, error, settings)
             if not more:
-                raise first from error
+                raise first from (error if error is not first else None)
             settings = {**settings, **more}
     assert first is not None
     raise first

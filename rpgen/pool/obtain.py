@@ -251,15 +251,17 @@ class Obtain:
         return f"In the pool: {', '.join(held)}." if held else "The pool holds no models."
 
 
-def _to_remember(error: BaseException) -> BaseException:
+def _to_remember(error: BaseException, seen: frozenset[int] = frozenset()) -> BaseException:
     """The error and its causes without the frames they went through: these hold half a model,
-    and whoever asked."""
+    and whoever asked. A cause that stands in a circle is named once."""
     try:
         kept = copy.copy(error)
     except TypeError:  # its class can't be made from its arguments
         kept = ModelUnavailableError(f"{type(error).__name__}: {error}")
-    if error.__cause__ is not None:
-        kept.__cause__ = _to_remember(error.__cause__)
+    cause, known = error.__cause__, seen | {id(error)}
+    kept.__cause__ = (
+        _to_remember(cause, known) if cause is not None and id(cause) not in known else None
+    )
     return kept
 
 

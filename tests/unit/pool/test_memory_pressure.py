@@ -13,6 +13,7 @@ from rpgen.errors import DoesNotFitError, ModelUnavailableError
 from rpgen.placement.estimate import Needs
 from rpgen.pool.cleanup import settle
 from rpgen.pool.memory import Reservations
+from rpgen.pool.obtain import _to_remember
 from rpgen.pool.oom import out_of_memory
 
 LIMIT = 20.0
@@ -392,3 +393,12 @@ def test_settling_waits_for_the_driver_and_no_longer() -> None:
     )
     assert now[0] < 6
     assert settle(lambda: None, 90)
+
+
+def test_an_error_that_causes_itself_is_remembered_once() -> None:
+    error, other = ValueError("it"), KeyError("that")
+    error.__cause__, other.__cause__ = other, error
+    kept = _to_remember(error)
+    assert str(kept) == "it"
+    assert isinstance(kept.__cause__, KeyError)
+    assert kept.__cause__.__cause__ is None
