@@ -12,6 +12,8 @@ from typing import Any
 
 from rpgen import checks
 from rpgen.checks import evidence, padding
+from rpgen.checks.running import run
+from rpgen.checks.tensors import named_tensors
 from rpgen.grounds import Explained, Ground
 from rpgen.models.examples.failure import raised_on_purpose
 
@@ -124,6 +126,15 @@ def _continued_unmasked(said: str, error: BaseException, one: Any) -> Explained 
     return Explained(Ground.UNMASKED, told) if told else None
 
 
+def _packed(said: str, error: BaseException, one: Any) -> Explained | None:
+    if not isinstance(error, AssertionError):
+        return None
+    given = next((len(value) for _, value in named_tensors(one.inputs)), 0)
+    found = len(checks.main_output(run(one.model, one.inputs)))
+    told = f"an output of {found} for a batch of {given}"
+    return Explained(Ground.PACKED, told) if 0 < found < given else None
+
+
 def _convolved(said: str, error: BaseException, one: Any) -> Explained | None:
     of_text = isinstance(error, AssertionError) and padding.MASK in one.inputs
     told = of_text and padding.through_convolutions(one.again, one)
@@ -217,7 +228,7 @@ _PROVEN: Mapping[str, tuple[Rule, ...]] = {
     "cache": (_both_ways, _draws, _untold, _anew, _refused),
     "cached generation": (_both_ways, _untold, _anew),
     "channels": (_grey,),
-    "alone": (_draws, _unmasked, _convolved, _pooled),
+    "alone": (_draws, _packed, _unmasked, _convolved, _pooled),
     "continued alone": (_continued_unmasked, _unmasked),
     "bf16": _of_half("bf16"),
     "fp16": _of_half("fp16"),

@@ -91,7 +91,7 @@ def special_tokens(config: Any, text: Any, extra: dict[str, int | None]) -> Spec
     names = _BERT_NAMES if bert else _NAMES
     wanted = {"pad", "unk"} | ({"mask"} if style is Style.ENCODER else set())
     if style is Style.ENCODER and promised["bos"] is None:
-        wanted |= {"cls", "sep"}
+        wanted |= {"cls"} if promised["eos"] is not None else {"cls", "sep"}
     taken = {i for i in promised.values() if i is not None} | _numbers(extra.values())
     free = _free_ids(taken | _numbers([_whole(text, "decoder_start_token_id")]), text.vocab_size)
     ids: dict[str, int] = {}

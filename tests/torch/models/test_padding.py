@@ -110,17 +110,27 @@ def test_a_model_that_keeps_padding_out_is_explained_by_nothing(bert: Any) -> No
 
 
 class Seeing(torch.nn.Module):
-    def __init__(self) -> None:
+    """All pictures of a batch in one output of their places, if it packs."""
+
+    def __init__(self, *, packs: bool = False) -> None:
         super().__init__()
         self.see = torch.nn.Conv2d(3, 2, 2)
+        self.packs = packs
 
     def forward(self, pixel_values: Any) -> ModelOutput:
-        return ModelOutput(logits=self.see(pixel_values))
+        seen = self.see(pixel_values)
+        return ModelOutput(logits=seen.flatten(0, 1)[None] if self.packs else seen)
 
 
 def test_pictures_have_no_padding() -> None:
     one = One(Seeing(), {"pixel_values": torch.zeros(2, 3, 8, 8)})
     assert explained("alone", str(DIFFERS), DIFFERS, one) is None
+
+
+def test_an_output_that_is_one_for_all_rows_has_none_for_each() -> None:
+    one = One(Seeing(packs=True), {"pixel_values": torch.zeros(2, 3, 8, 8)})
+    found = explained("alone", str(DIFFERS), DIFFERS, one)
+    assert str(found) == "outputs have no entry for each row: an output of 1 for a batch of 2"
 
 
 def test_transformers_says_which_state_stands_for_a_text() -> None:
