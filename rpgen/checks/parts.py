@@ -138,9 +138,18 @@ def assert_reads_images(image_processor: Any, model: Any = None) -> None:
     vision = getattr(model.config, "vision_config", model.config) if model is not None else None
     size = getattr(vision, "image_size", None)
     found = tuple(pixels["red"].shape[-2:])
-    fits = any(getattr(image_processor, f"do_{way}", False) for way in ("resize", "center_crop"))
-    if fits and isinstance(size, int) and found != (size, size):
+    if _makes_one_size(image_processor) and isinstance(size, int) and found != (size, size):
         raise AssertionError(f"pictures come out as {found}, the model takes {(size, size)}")
+
+
+def _makes_one_size(image_processor: Any) -> bool:
+    """Whether pictures of all proportions come out alike: cut, or fitted into more than the length
+    of their longest edge."""
+    if getattr(image_processor, "do_center_crop", False):
+        return True
+    size = getattr(image_processor, "size", None)
+    bounded = size is not None and any(size.get(f"{end}est_edge") for end in ("long", "short"))
+    return bool(getattr(image_processor, "do_resize", False)) and not bounded
 
 
 _COLOURS = {
