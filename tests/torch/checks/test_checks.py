@@ -172,9 +172,12 @@ def test_pictures_come_out_in_the_one_size_unless_they_keep_their_own() -> None:
     keeps, model = _Painter(turns=False, says=False), SimpleNamespace()
     model.config = SimpleNamespace(image_size=16)
     checks.assert_reads_images(keeps, model)
-    keeps.do_resize = True
-    with pytest.raises(AssertionError, match=r"come out as \(8, 8\), the model takes \(16, 16\)"):
-        checks.assert_reads_images(keeps, model)
+    for way in ({"do_resize": True}, {"do_center_crop": True, "size": {"shortest_edge": 8}}):
+        vars(keeps).update(way)
+        with pytest.raises(AssertionError, match=r"as \(8, 8\), the model takes \(16, 16\)"):
+            checks.assert_reads_images(keeps, model)
+    keeps.do_center_crop, keeps.size = False, {"longest_edge": 8}
+    checks.assert_reads_images(keeps, model)
 
 
 @pytest.mark.parametrize(("turns", "says"), [(False, False), (True, True)])

@@ -25,7 +25,7 @@ from transformers.utils import ModelOutput
 from rpgen import checks
 from rpgen.architectures import trial
 from rpgen.architectures.rules import explained
-from rpgen.checks import evidence
+from rpgen.checks import evidence, remarks
 from rpgen.checks.choices import Choices, DivergedError
 from rpgen.checks.gradients import NoGradientError
 from rpgen.grounds import Explained, Ground, ground_of
@@ -445,7 +445,7 @@ def test_a_state_that_several_tokens_begin_anew_may_want_its_positions_too() -> 
 def test_only_where_the_code_says_so_may_a_state_begin_anew(
     code: str, said: str | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(evidence, "code_of", lambda _: code)
+    monkeypatch.setattr(remarks, "code_of", lambda _: code)
     found = evidence.starts_anew(recurrent())
     assert found is None if said is None else found is not None and found.startswith(said)
 

@@ -336,6 +336,20 @@ def test_a_type_alone_is_no_figure_of_its_own() -> None:
     assert "attention" in alone.layers_block_type
 
 
+def test_what_figures_leave_open_is_as_the_type_needs_it() -> None:
+    recipe = recipe_of("dbrx")
+    assert recipe is not None
+    assert recipe.settings
+    known = tiny._left_open(recipe, {"model_type": "dbrx"})
+    assert known == recipe.settings
+    path = next(iter(recipe.settings))
+    own: Any = 7
+    for name in reversed(path.split(".")):
+        own = {name: own}
+    assert path not in tiny._left_open(recipe, own)
+    assert tiny._left_open(None, {}) == {}
+
+
 def test_the_weights_of_a_model_with_figures_of_its_own_begin_as_those_that_work() -> None:
     own = {"num_labels": 7, "model_type": "efficientnet"}
     found = tiny.tiny_config("efficientnet", own, "AutoModelForImageClassification")
