@@ -545,3 +545,10 @@ def test_a_reason_names_its_ground_again() -> None:
     for ground in Ground:
         assert ground_of(str(Explained(ground, "12 of 20"))) is ground
     assert ground_of("it failed") is None
+
+
+def test_what_an_encoder_reads_is_not_what_its_decoder_writes() -> None:
+    model = Silent(SimpleNamespace(is_encoder_decoder=True))
+    for given, ground in (("decoder_input_ids", Ground.BOTH_WAYS), ("labels", None)):
+        one = One(model, {"input_ids": torch.ones(1, 4), given: torch.ones(1, 4)})
+        assert why("look_ahead", ValueError("refused"), one) is ground
