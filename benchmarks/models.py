@@ -9,15 +9,14 @@ import argparse
 import json
 import re
 import statistics
-import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmarks.sweep import FOLDER, ROOT, Origin, folder_for, run_sweep
-from benchmarks.timing import RPGEN, machine
+from benchmarks.sweep import FOLDER, ROOT, Origin, folder_for, generated, run_sweep
+from benchmarks.timing import machine
 from rpgen.model_database import load
 
 PAPER = ROOT / "docs" / "models.md"
@@ -74,18 +73,7 @@ def write_files(folder: Path, models: Sequence[str]) -> dict[str, Path]:
     """The files of these models, written anew, by model."""
     listed = folder / "models.txt"
     listed.write_text("\n".join(models) + "\n", "utf-8")
-    command = [*RPGEN, "generate", "--weights", "tiny", "--models-file", str(listed)]
-    result = subprocess.run(
-        [*command, "--output-dir", str(folder / "skills"), "--force", "--json"],
-        capture_output=True, text=True, check=False,
-    )  # fmt: skip
-    try:
-        told = json.loads(result.stdout)
-    except json.JSONDecodeError:
-        raise SystemExit(
-            f"rpgen generate ended with {result.returncode}:\n{result.stderr}"
-        ) from None
-    return {each["model"]: Path(each["path"]) for each in told["files"]}
+    return generated(folder, ["--models-file", str(listed)])
 
 
 def read(folder: Path) -> list[Row]:

@@ -135,10 +135,15 @@ def claim(folder: Path, origin: Origin, types: Sequence[str], *, anew: bool) -> 
 
 def write_files(folder: Path, types: Sequence[str]) -> dict[str, Path]:
     """The files of these types, written anew, by type."""
-    command = [*RPGEN, "generate", "--weights", "tiny", "--output-dir", str(folder / "skills")]
     wanted = [word for name in types for word in ("--architecture", name)]
     if sorted(types) == all_types():
         wanted = ["--all-architectures"]
+    return generated(folder, wanted)
+
+
+def generated(folder: Path, wanted: Sequence[str]) -> dict[str, Path]:
+    """The files of what is wanted, with tiny weights, written anew, by what each is of."""
+    command = [*RPGEN, "generate", "--weights", "tiny", "--output-dir", str(folder / "skills")]
     result = subprocess.run(
         [*command, "--force", "--json", *wanted], capture_output=True, text=True, check=False
     )

@@ -11,6 +11,7 @@ import importlib.util
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -197,7 +198,8 @@ def step_config(
 ) -> Any:
     """The configuration of one rung, joined, with values set by path."""
     with quiet_transformers():
-        chosen = replace(LADDER[rung], vocabulary=VOCABULARY + _added_tokens(full))
+        added = _added_tokens(type(full).__module__)
+        chosen = replace(LADDER[rung], vocabulary=VOCABULARY + added)
         small = filled(shrunk(figures, chosen), type(full), overrides)
         config = type(full).from_dict(small)
         config.architectures = config.architectures or []
@@ -205,9 +207,10 @@ def step_config(
         return joined(config, writes_text(config))
 
 
-def _added_tokens(full: Any) -> int:
+@cache
+def _added_tokens(configuration_module: str) -> int:
     """How many tokens a type's processor adds to any tokenizer: places and shapes in a picture."""
-    name = type(full).__module__.replace("configuration_", "processing_")
+    name = configuration_module.replace("configuration_", "processing_")
     if "EXTRA_TOKENS" not in _text(name):
         return 0
     return len(getattr(importlib.import_module(name), "EXTRA_TOKENS", ()))
