@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from rpgen import checks
-from rpgen.checks import evidence, padding
+from rpgen.checks import caching, evidence, padding
 from rpgen.checks.running import run
 from rpgen.checks.tensors import named_tensors
 from rpgen.grounds import Explained, Ground
@@ -106,12 +106,12 @@ def _both_ways(said: str, error: BaseException, one: Any) -> Explained | None:
 
 
 def _untold(said: str, error: BaseException, one: Any) -> Explained | None:
-    told = isinstance(error, AssertionError) and evidence.counts_when_told(one)
+    told = isinstance(error, AssertionError) and caching.counts_when_told(one)
     return Explained(Ground.UNTOLD, told) if told else None
 
 
 def _anew(said: str, error: BaseException, one: Any) -> Explained | None:
-    told = isinstance(error, AssertionError) and evidence.starts_anew(one)
+    told = isinstance(error, AssertionError) and caching.starts_anew(one)
     return Explained(Ground.ANEW, told) if told else None
 
 

@@ -94,14 +94,11 @@ def weights_of(model_type: str | None, auto_class: str) -> dict[str, Any]:
     return {path: value for path, value in settings.items() if of_weights(path)}
 
 
-def recipe_of(model_type: str | None, auto_class: str | None = None) -> Recipe | None:
-    """What is remembered of a type (for that head); None where nothing is."""
+def recipe_of(model_type: str | None) -> Recipe | None:
+    """What is remembered of a type; None where nothing is."""
     from rpgen import model_database
 
     if model_type is None:
         return None
     plain = model_database.load().raw_architectures.get(model_type, {}).get("tiny")
-    if not plain or "rung" not in plain:
-        return None
-    recipe = from_plain(plain)
-    return recipe if auto_class in (None, recipe.auto_class) else None
+    return from_plain(plain) if plain and "rung" in plain else None

@@ -25,7 +25,7 @@ from transformers.utils import ModelOutput
 from rpgen import checks
 from rpgen.architectures import trial
 from rpgen.architectures.rules import explained
-from rpgen.checks import evidence, remarks
+from rpgen.checks import caching, remarks
 from rpgen.checks.choices import Choices, DivergedError
 from rpgen.checks.gradients import NoGradientError
 from rpgen.grounds import Explained, Ground, ground_of
@@ -446,14 +446,14 @@ def test_only_where_the_code_says_so_may_a_state_begin_anew(
     code: str, said: str | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(remarks, "code_of", lambda _: code)
-    found = evidence.starts_anew(recurrent())
+    found = caching.starts_anew(recurrent())
     assert found is None if said is None else found is not None and found.startswith(said)
 
 
 def test_a_state_that_is_kept_as_a_tensor_is_found_too() -> None:
     held, missing = torch.ones(2), SimpleNamespace(recurrent_states=None)
     layers = [SimpleNamespace(recurrent_states=held), missing, SimpleNamespace()]
-    assert list(evidence._states(SimpleNamespace(layers=layers))) == [held]
+    assert list(caching._states(SimpleNamespace(layers=layers))) == [held]
 
 
 def test_a_state_that_single_tokens_lose_too_is_a_failure() -> None:
